@@ -28,7 +28,7 @@ from ..module_utils.core.errors import WorkstationError, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
 from ..module_utils.core.secrecy.known import hidden, learn
-from ..module_utils.core.secrecy.looks import secrets_in
+from ..module_utils.core.secrecy.patterns import secrets_in
 from ..module_utils.core.subject import Reader, Subject, run
 from ..plugin_utils.plain import is_shown, task_lines
 from ..plugin_utils.policy.files import policy_files

@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.colima.model.shown import without_secrets
 from ..module_utils.core.errors import WorkstationError
-from ..module_utils.core.secrecy.looks import NOT_SHOWN
+from ..module_utils.core.secrecy.patterns import NOT_SHOWN
 from ..module_utils.policy.judge import Violation, demands
 from ..module_utils.policy.rules import Rule
 from ..plugin_utils.layers import Place, layers_of, places_of

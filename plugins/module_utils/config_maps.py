@@ -13,7 +13,7 @@ from .core.errors import RefusedStep, WorkstationError
 from .core.notes import Notes
 from .core.plan import Pending, Plan, Step
 from .kube.answers import ApiError, Unreachable
-from .kube.objects import MANAGER, Held, Kube, NamespaceGone, path_of, why_refused
+from .kube.objects import MANAGER, KeptByFinalizers, Kube, NamespaceGone, path_of, why_refused
 
 _FORBIDDEN = 403
 OWNER = {"app.kubernetes.io/managed-by": MANAGER}
@@ -126,7 +126,7 @@ class ConfigMaps:
             except NamespaceGone:
                 reason = f"namespace '{step.place.namespace}' is gone"
                 raise WorkstationError(f"write {step.place}", reason, "Create it, and run again.") from None
-            except Held as held:
+            except KeptByFinalizers as held:
                 reason = f"the cluster keeps it for {held}"
                 raise WorkstationError(f"remove {step.place}", reason, "See what has to remove that finalizer.") from None
 

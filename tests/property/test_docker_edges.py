@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.config import config_from
-from ansible_collections.laptop.containers.plugins.module_utils.buildx.health import has_builds
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.model import Builder
+from ansible_collections.laptop.containers.plugins.module_utils.buildx.running_builds import has_builds
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.store import read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.task import Builders
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError

@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
 
 from ..docker.context.model import BUILT_IN
@@ -18,8 +16,6 @@ from .model import Builder, Node, NodeHealth
 OWN_HOST = "unix:///var/run/docker.sock"
 # What every HTTP/2 client sends first, with an empty SETTINGS frame; buildkitd answers with its own at once.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-# What runs in a builder's container while nothing is built.
-_ALWAYS_THERE = ("buildkitd", "docker-init", "tini", "rootlesskit")
 
 
 def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
@@ -56,7 +52,7 @@ def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], secon
         return NodeHealth("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
 
 
-def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
+def docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
     """Return the engine's address of a node: its endpoint is a context's name, or already an address."""
     if "://" in endpoint:
         return endpoint
@@ -64,7 +60,7 @@ def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
 
 
 def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
-    host = _docker_host(node.endpoint, hosts)
+    host = docker_host(node.endpoint, hosts)
     if host is None:
         return NodeHealth("gone", f"docker context '{node.endpoint}' does not exist")
     if host.startswith("unix://"):
@@ -77,42 +73,6 @@ def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: floa
     if host.startswith("tcp://"):
         return _connected(_address(host), seconds, host)
     return NodeHealth("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
-
-
-def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool | None:
-    """Whether a build runs on the node: every client and every build step is a process beside buildkitd.
-
-    Returns None when the node can't be asked from here.
-    """
-    if builder.driver != "docker-container":
-        # A remote buildkitd runs without its record; what runs in pods can't be seen.
-        return None if builder.driver == "kubernetes" else False
-    host = _docker_host(node.endpoint, hosts) or ""
-    if not host.startswith("unix://"):
-        return None if host else False
-    try:
-        status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
-    except EngineSilent:
-        return False
-    return status == 200 and isinstance(answer, dict) and has_builds(answer)
-
-
-def has_builds(top: Mapping[str, Any]) -> bool:
-    """Whether a container's process list holds more than buildkitd and its init. A list of another shape may hide a build."""
-    titles, processes = top.get("Titles") or [], top.get("Processes") or []
-    try:
-        command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
-        programs = [PurePosixPath(process[command].split()[0]).name for process in processes if process[command]]
-    except (TypeError, AttributeError, LookupError):
-        return True
-    return any(name not in _ALWAYS_THERE for name in programs)
-
-
-def top_from(text: str) -> dict[str, list[Any]]:
-    """Return what `docker top` prints in the form of the engine's own answer."""
-    lines = text.splitlines()
-    titles = lines[0].split() if lines else []
-    return {"Titles": titles, "Processes": [line.split(None, len(titles) - 1) for line in lines[1:] if line.strip()]}
 
 
 def _remote_health(endpoint: str, seconds: float) -> NodeHealth:

@@ -22,9 +22,9 @@ from ..core.system.command import Cli, Output
 from ..docker.client import docker_failed
 from ..docker.plugins import find_elsewhere, find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml
-from .health import has_builds, top_from
 from .kubernetes import kubeconfig_of
 from .model import Builder, BuildxStep, Node, StartBuilder, normal_platform
+from .running_builds import has_builds, top_from
 
 HOW_TO_GET_BUILDX = (
     "Install buildx ('brew install docker-buildx', or your system's docker-buildx-plugin), then run the role docker_cli, "

@@ -22,7 +22,7 @@ from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts
 from .company import network_of
 from .emulation import emulation_remedy
-from .health import OWN_HOST, all_health, node_is_building
+from .health import OWN_HOST, all_health
 from .kubernetes import check_kubeconfigs, settled
 from .model import (
     Builder,
@@ -39,6 +39,7 @@ from .model import (
 )
 from .options import SPEC, wanted_from
 from .plan import BuilderPolicy, converged, plan_builders
+from .running_builds import node_is_building
 from .store import Buildx, buildx_directory
 
 # Another run may start a builder, which pulls an image first.

@@ -19,7 +19,7 @@ from .errors import Defect, Interrupted, NotVerified, WorkstationError, naming_f
 from .plan import Plan, Step
 from .progress import emit
 from .secrecy import known
-from .secrecy.looks import secrets_in
+from .secrecy.patterns import secrets_in
 from .system.command import end_guarded
 
 # What the options ask for, and what was found. Both are frozen.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.secrecy.looks import without_logins
+from ..core.secrecy.patterns import without_logins
 from .client import context_hosts, read_config
 
 

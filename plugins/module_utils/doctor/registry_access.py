@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.secrecy.looks import without_logins
+from ..core.secrecy.patterns import without_logins
 from ..ecr.registries import Registry
 from ..ecr.tokens import ENDPOINT_VARIABLES
 

@@ -7,7 +7,7 @@ import re
 
 from ..core.errors import WorkstationError
 from ..core.options import suggestion
-from ..core.secrecy.looks import without_logins
+from ..core.secrecy.patterns import without_logins
 from .registries import TokenKey
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})

@@ -16,7 +16,7 @@ from typing import Any
 from ..core.errors import WorkstationError
 from ..ecr.renewal import TokenLike
 from ..kube.answers import JSON, ApiError
-from ..kube.objects import Conflict, Held, Kube, NamespaceGone, Stale, path_of, why_refused
+from ..kube.objects import Conflict, KeptByFinalizers, Kube, NamespaceGone, Stale, path_of, why_refused
 from .model import OWNER, OWNER_LABEL, PREFIX, PullSecretSpec, PullSecretState, body_of, config_in, current_from
 from .plan import ClusterPlan, Item, Outcome, held, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
@@ -92,7 +92,7 @@ def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
         # It was removed between the list and the write: nothing is missing there. Those of the cluster can't be removed.
         wanted = item.unsure or item.namespace in BUILT_IN
         reason = "the namespace does not exist. Create it, or leave it out." if wanted else ""
-    except Held as error:
+    except KeptByFinalizers as error:
         reason = held(error.finalizers)
     except Conflict as error:
         managers = " and ".join(error.managers)

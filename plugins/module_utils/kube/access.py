@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..core.errors import ToolMissing, WorkstationError
 from ..core.secrecy.known import learn, learn_key
-from ..core.secrecy.looks import secrets_in
+from ..core.secrecy.patterns import secrets_in
 from .entry import Entry, find_entry
 
 # The package shares its files of certificates by content, also between threads that remove them when they are done.

@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError
 from urllib3.exceptions import TimeoutError as TimeoutException
 
 from ..core.errors import InputError, ToolMissing, WorkstationError
-from ..core.secrecy.looks import without_logins
+from ..core.secrecy.patterns import without_logins
 from .access import Access
 from .answers import JSON, ApiError, Unreachable, Untrusted, is_object
 from .bounds import TooLarge, answer_within, read_all, use_bounds

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..core.errors import InputError
 from ..core.options import suggestion
-from ..core.secrecy.looks import without_logins
+from ..core.secrecy.patterns import without_logins
 from .edit import LISTS
 from .kubeconfig import load
 from .yaml_rules import Number

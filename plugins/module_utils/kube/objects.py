@@ -37,7 +37,7 @@ class Stale(Exception):
     """The object changed since it was read."""
 
 
-class Held(Exception):
+class KeptByFinalizers(Exception):
     """The object is being deleted, and stays until its finalizers are removed."""
 
     def __init__(self, finalizers: tuple[str, ...]) -> None:
@@ -143,7 +143,7 @@ class Kube:
         self.http.json("PATCH", _with(path, {"fieldManager": MANAGER}), change, MERGE, METADATA)
 
     def delete(self, path: str, uid: str) -> bool:
-        """Delete exactly the object with this uid. Returns False when it was gone already. Raises Held."""
+        """Delete exactly the object with this uid. Returns False when it was gone already. Raises KeptByFinalizers."""
         try:
             answer = self.http.json("DELETE", path, {"preconditions": {"uid": uid}})
         except ApiError as error:
@@ -151,7 +151,7 @@ class Kube:
                 return False
             raise
         if answer["kind"] != "Status" and (held := finalizers_of(answer["metadata"])):
-            raise Held(held)
+            raise KeptByFinalizers(held)
         return True
 
     def create_namespace(self, name: str) -> bool:

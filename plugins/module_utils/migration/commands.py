@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core.secrecy.looks import redact
+from ..core.secrecy.patterns import redact
 
 # What the engine has for a container that asked for nothing.
 _OWN_NETWORKS = ("", "default", "bridge")

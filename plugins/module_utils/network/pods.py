@@ -11,7 +11,7 @@ from typing import Any
 
 from ..colima.model.config import DEFAULTS
 from ..colima.model.ecr_credentials import ARGUMENTS
-from ..colima.plan.company import no_proxy_hosts
+from ..colima.plan.company_network import no_proxy_hosts
 from ..colima_paths import parse_name
 from ..company.network import GATEWAY, Proxy
 from ..config_maps import ConfigMapPlace

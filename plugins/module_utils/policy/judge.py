@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..colima.model.shown import CLOSED
-from ..core.secrecy.looks import hidden
+from ..core.secrecy.patterns import hidden
 from ..toolchain.programs import version_of
 from .compare import contains, holds_anywhere, number_of, same
 from .path import LEFT_OUT, PathMatch, find

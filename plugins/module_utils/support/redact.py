@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.secrecy.known import hide
-from ..core.secrecy.looks import redact as without_secrets
+from ..core.secrecy.patterns import redact as without_secrets
 
 # A shorter name would be found in half of all words.
 _SHORTEST_NAME = 3

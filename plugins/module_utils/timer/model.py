@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..core.plan import Pending, Plan, Step
-from ..core.secrecy.looks import is_secret_name, logins_in, without_logins
+from ..core.secrecy.patterns import is_secret_name, logins_in, without_logins
 
 PREFIX = "laptop.containers"
 MINUTES_OF_HOUR, MINUTES_OF_DAY = 60, 24 * 60

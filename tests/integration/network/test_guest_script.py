@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.company import company_settings
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.company_network import company_settings
 from ansible_collections.laptop.containers.plugins.module_utils.company.authorities import authorities_from
 from ansible_collections.laptop.containers.plugins.module_utils.company.network import CompanyNetwork, Mirror, Proxy
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.config import config_from, config_read_back, to_toml
-from ansible_collections.laptop.containers.plugins.module_utils.buildx.health import has_builds, node_is_building, top_from
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.kubernetes import kubeconfig_of, settled
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.model import (
     Builder,
@@ -25,6 +24,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx.model imp
     normal_platform,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.plan import BuilderPolicy, plan_builders
+from ansible_collections.laptop.containers.plugins.module_utils.buildx.running_builds import (
+    has_builds,
+    node_is_building,
+    top_from,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.looks import HIDDEN
+from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.patterns import HIDDEN
 from ansible_collections.laptop.containers.plugins.module_utils.support.redact import Owner, redact
 
 OWNER = Owner("/Users/jane", "jane", "janes-mac.local")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.secrecy.looks import NOT_SHOWN, hidden
+from ...core.secrecy.patterns import NOT_SHOWN, hidden
 from .settings import BY_OPTION, UNKNOWN
 
 # What users put secrets into, whatever the names in it.

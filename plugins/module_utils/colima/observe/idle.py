@@ -81,7 +81,7 @@ def _ask_docker(colima: Colima, current: ProfileState, *arguments: str) -> str:
 
 def _builds(ask: Callable[..., str], container: str) -> bool:
     """Whether a builder's container builds, or may."""
-    from ...buildx.health import has_builds, top_from
+    from ...buildx.running_builds import has_builds, top_from
 
     try:
         top = top_from(ask("top", container))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
-from ...core.secrecy.looks import NOT_SHOWN
+from ...core.secrecy.patterns import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3sState
 from ..model.config import DEFAULTS, Config, Host, has_kubernetes, own_hosts

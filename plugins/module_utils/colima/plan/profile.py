@@ -21,7 +21,7 @@ from ..model.state import BROKEN, ProfileState
 from .absent import plan_absent
 from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
-from .company import company_settings
+from .company_network import company_settings
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, why_not_idle_enough
 from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from .looks import SHORTEST, secrets_in
+from .patterns import SHORTEST, secrets_in
 
 MASK = "********"
 _SHORTEST_LOGIN = 3

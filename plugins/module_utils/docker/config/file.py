@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError, NotVerified, WorkstationError, file_trouble
-from ...core.secrecy.looks import logins_in, secrets_in
-from ...core.secrecy.looks import without_logins as bare_address
+from ...core.secrecy.patterns import logins_in, secrets_in
+from ...core.secrecy.patterns import without_logins as bare_address
 from ...core.system.files import replace_if_unchanged, set_mode, write_atomically
 from ...core.system.lock import entries_of
 from ..client import parse_config

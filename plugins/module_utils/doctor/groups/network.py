@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ...colima.model.state import RUNNING
 from ...colima_paths import Name
 from ...core.errors import CommandFailed
-from ...core.secrecy.looks import without_logins
+from ...core.secrecy.patterns import without_logins
 from ...core.system.macos import asks_host
 from ...network.reach import ReachKind, unreached
 from ..certificates import ends_in_pem

@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.con
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.shown import shown, worded
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.looks import NOT_SHOWN, hidden, secrets_in
+from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.patterns import NOT_SHOWN, hidden, secrets_in
 
 MAC = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 LINUX = Host("Linux", "x86_64", "/home/me", 8, 16384)

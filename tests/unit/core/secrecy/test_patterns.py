@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.looks import (
+from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.patterns import (
     HIDDEN,
     hidden,
     is_secret_name,
