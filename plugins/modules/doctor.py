@@ -202,6 +202,7 @@ checks:
         - "C(network.guest_authority), whether a VM has a custom CA where the laptop needs one."
         - "C(network.reach), whether the laptop, VMs, docker, the kubelet and BuildKit reach what they have to."
         - "C(network.routes), whether address ranges of VMs and containers collide with routes of a VPN or an office."
+        - "C(network.pods), whether namespaces have the authorities and the proxy that their pods were to get."
         - "C(policy.file), whether the policy of the team can be read."
         - "C(policy.settings), whether the settings keep the policy."
         - "C(policy.profile), whether a running profile is as the policy allows."

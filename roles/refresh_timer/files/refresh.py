@@ -46,7 +46,7 @@ HOLDS_NOTHING_BACK = "service account "
 # A result with one of these counts.
 KEPT = {"secrets", "profiles", "actions", "commit", "skip"}
 # What looks like a secret, the collection says in one place, which this file belongs to.
-LOOKS = Path(__file__).resolve().parents[3] / "plugins/module_utils/core/secrecy/looks.py"
+PATTERNS = Path(__file__).resolve().parents[3] / "plugins/module_utils/core/secrecy/patterns.py"
 # The kinds of what a status holds; another program, or a crash of the machine, may have left something else.
 NUMBERS, TEXTS = (
     ("failures", "secrets", "attempts"),
@@ -137,12 +137,12 @@ def shown(status: dict[str, Any]) -> dict[str, Any]:
 
 def redact(text: str) -> str:
     """Return a text without what looks like a secret; where that can't be told, nothing of it."""
-    spec = importlib.util.spec_from_file_location("looks", LOOKS)
-    if spec is None or spec.loader is None or not LOOKS.is_file():
+    spec = importlib.util.spec_from_file_location("patterns", PATTERNS)
+    if spec is None or spec.loader is None or not PATTERNS.is_file():
         return "(not shown: the collection is incomplete)"
-    looks = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(looks)
-    return str(looks.redact(text))
+    patterns = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(patterns)
+    return str(patterns.redact(text))
 
 
 def skipped(why: str, last: dict[str, Any], now: datetime) -> Look:

@@ -112,6 +112,7 @@ def test_a_directory_in_place_of_the_lock_is_named(lab: ColimaLab) -> None:
         lab.converge(DEV)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused: run the tests as root")
 @pytest.mark.parametrize("check", [True, False])
 def test_root_in_an_empty_home_is_told_limas_refusal_before_anything_is_written(lab: ColimaLab, check: bool) -> None:
     lab.settings["REFUSE_ROOT"] = "1"

@@ -230,6 +230,8 @@ TO_READ = [
           lambda patient: patient.inside.update(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
     State("the registry's name is unknown", "network.names", "warning", setting("secret_refresh_registries", [REGISTRY])),
     State("the company's proxy is down", "network.reach", "broken", setting("network_https_proxy", "http://127.0.0.1:1")),
+    State("pods lack the company's proxy", "network.pods", "warning",
+          all_of(setting("network_https_proxy", "http://127.0.0.1:1"), setting("network_pod_namespaces", ["default"]))),
     State("docker has the office's addresses", "network.routes", "warning",
           all_of(setting("network_no_proxy", ["10.0.0.0/8"]), setting("network_http_proxy", "http://127.0.0.1:1"),
                  lambda patient: patient.variables.update(

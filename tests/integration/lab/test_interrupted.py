@@ -19,7 +19,7 @@ from tests.support.lab_playbooks import ROOT, light_lab, play, running
 
 PLAYBOOK = "playbooks/workstation.yml"
 # Of a run to its end, on a busy machine.
-SECONDS = 240.0
+SECONDS = 120.0
 # A worker that Ctrl-C kills while it hands over a result keeps the lock of Ansible's queue, whatever the task was.
 ANSIBLES_OWN = re.compile(r'queues\.py", line \d+ in put\n.*plugins/strategy/__init__\.py", line \d+ in cleanup\n')
 
@@ -78,8 +78,9 @@ def ended_at(lab: Lab, words: str, callbacks: str = "") -> str:
     finally:
         bound.cancel()
     if process.returncode == -signal.SIGABRT:
-        whose = "ansible-core waits for a killed worker; a second Ctrl-C ends it" if ANSIBLES_OWN.search(printed) else "it hangs"
-        pytest.fail(f"The run did not end within {SECONDS:g} s: {whose}.\n{printed}")
+        if ANSIBLES_OWN.search(printed):
+            pytest.xfail("ansible-core waits for a worker that it has killed; a second Ctrl-C ends it")
+        pytest.fail(f"The run did not end within {SECONDS:g} s.\n{printed}")
     assert process.returncode == 99, printed
     return printed.partition("WORKSTATION rehearsal")[2]
 

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from ...colima.model.state import RUNNING
 from ...colima_paths import Name
+from ...config_maps import ConfigMapStep
 from ...core.errors import CommandFailed
+from ...core.plan import Plan
 from ...core.secrecy.patterns import without_logins
 from ...core.system.macos import asks_host
 from ...network.reach import ReachKind, unreached
@@ -31,7 +33,8 @@ GUEST_NAMES = CheckKind("network.guest_names", "whether a VM resolves names, ask
 GUEST_AUTHORITY = CheckKind("network.guest_authority", "whether a VM has a custom CA where the laptop needs one")
 REACH = CheckKind("network.reach", "whether the laptop, VMs, docker, the kubelet and BuildKit reach what they have to")
 ROUTES = CheckKind("network.routes", "whether address ranges of VMs and containers collide with routes of a VPN or an office")
-KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY, REACH, ROUTES)
+PODS = CheckKind("network.pods", "whether namespaces have the authorities and the proxy that their pods were to get")
+KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY, REACH, ROUTES, PODS)
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _AUTHORITIES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -76,6 +79,14 @@ def _company(laptop: Laptop) -> Iterator[Check]:
         yield ROUTES.warning(collision.found, f"{reading.words(collision.remedy)} Then run: {again}" if collision.remedy else "")
     if not current.collisions:
         yield ROUTES.ok("none")
+    if reading.spec.pod_namespaces:
+        yield from _pods(reading.plan, laptop.converge("network"))
+
+
+def _pods(plan: Plan, again: str) -> Iterator[Check]:
+    waiting = [PODS.warning(f"{one.target}: {one.reason}", one.remedy) for one in plan.pending]
+    writes = [PODS.warning(f"a run would {step}", again) for step in plan.steps if isinstance(step, ConfigMapStep)]
+    yield from (*waiting, *writes) or (PODS.ok("they have"),)
 
 
 def _proxies(proxies: Mapping[str, str]) -> Iterator[Check]:
