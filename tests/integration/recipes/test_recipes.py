@@ -76,7 +76,7 @@ RECIPES = {
         "roles/banner/defaults/main.yml": "test_a_roles_argument_spec_repeats_its_defaults[banner]",
         "roles/banner/meta/argument_specs.yml": "test_a_roles_argument_spec_repeats_its_defaults[banner]",
         "roles/banner/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
-        "playbooks/workstation.yml": "test_a_role_has_a_playbook[banner]",
+        "playbooks/workstation.yml": "test_everything_is_switched_on",
         "playbooks/teardown.yml": "test_teardown_has_a_row_for_each_of_its_parts",
         "docs/teardown.md": "test_teardown_has_a_row_for_each_of_its_parts",
         "tests/integration/workstation/test_home_again.py": "",
