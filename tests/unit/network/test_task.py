@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
 
 from rehearsal.services.certificates import Authority
 from tests.support.network.web_server import web_server
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -66,3 +70,10 @@ def test_a_file_of_another_program_stays(bundle: Path, authority: str, tmp_path:
         run(authorities=[authority])
     assert other.read_text() == "theirs\n" and bundle.is_symlink() == (kind == "link")
     assert not run()["changed"]
+
+
+def test_each_setting_of_a_company_switches_the_role_on() -> None:
+    variables = yaml.safe_load((ROOT / "roles/network/vars/main.yml").read_text())
+    assert re.findall(r"network_\w+", variables["__network_is_on"]) == re.findall(
+        r"network_\w+", str(variables["__network_company"])
+    )
