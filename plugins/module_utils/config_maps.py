@@ -13,7 +13,7 @@ from .core.errors import RefusedStep, WorkstationError
 from .core.notes import Notes
 from .core.plan import Pending, Plan, Step
 from .kube.answers import ApiError, Unreachable
-from .kube.objects import MANAGER, KeptByFinalizers, Kube, NamespaceGone, path_of, why_refused
+from .kube.objects import MANAGER, Conflict, KeptByFinalizers, Kube, NamespaceGone, path_of, why_refused
 
 _FORBIDDEN = 403
 OWNER = {"app.kubernetes.io/managed-by": MANAGER}
@@ -61,7 +61,7 @@ class ConfigMapsState:
 
 @dataclass(frozen=True)
 class ConfigMapStep(Step):
-    """Write our ConfigMap; or remove it, where data is None."""
+    """Write our ConfigMap; or remove it, where data is None. uid: of the one that was found, empty where there was none."""
 
     place: ConfigMapPlace = ConfigMapPlace("", "", "")
     data: Mapping[str, str] | None = None
@@ -107,7 +107,7 @@ class ConfigMaps:
             kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
             return {place: _state(kube, place) for place in places}
         except ApiError as error:
-            raise self._refused(context, error, "read configmaps") from error
+            raise _refused(f"{self.work} in {context}", error, "read configmaps") from error
         except WorkstationError as error:
             if isinstance(error, Unreachable) or error.context.get("missing_context"):
                 away = ConfigMapState(why=error.reason or error.message, unknown="missing_context" in error.context)
@@ -122,7 +122,10 @@ class ConfigMaps:
             try:
                 self._write(step)
             except ApiError as error:
-                raise self._refused(step.place.context, error, "write configmaps") from error
+                what = f"{'remove' if step.data is None else 'write'} {step.place}"
+                raise _refused(what, error, "write configmaps") from error
+            except Conflict as error:
+                raise RefusedStep(f"write {step.place}", f"{error} has just written it", "Run again, to see it.") from None
             except NamespaceGone:
                 reason = f"namespace '{step.place.namespace}' is gone"
                 raise WorkstationError(f"write {step.place}", reason, "Create it, and run again.") from None
@@ -139,7 +142,8 @@ class ConfigMaps:
         self._note(place, there=True)
         metadata = {"name": place.name, "namespace": place.namespace, "labels": OWNER}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": step.data}
-        kube.apply(place.path, json.dumps(body).encode(), force=True)
+        # Of one that was not there when it was read, nothing is taken over.
+        kube.apply(place.path, json.dumps(body).encode(), force=bool(step.uid))
 
     def _note(self, place: ConfigMapPlace, *, there: bool) -> None:
         key = place.context if self.only else f"{place.namespace}/{place.name}/{place.context}"
@@ -156,9 +160,10 @@ class ConfigMaps:
         name, _slash, context = rest.partition("/")
         return ConfigMapPlace(context, namespace, name) if context else None
 
-    def _refused(self, context: str, error: ApiError, action: str) -> WorkstationError:
-        reason, _dot, remedy = why_refused(error, action).partition(". ")
-        return WorkstationError(f"{self.work} in {context}", reason, remedy or "Look at the cluster, and run again.")
+
+def _refused(what: str, error: ApiError, action: str) -> WorkstationError:
+    reason, _dot, remedy = why_refused(error, action).partition(". ")
+    return WorkstationError(what, reason, remedy or "Look at the cluster, and run again.")
 
 
 def _state(kube: Kube, place: ConfigMapPlace) -> ConfigMapState:
@@ -213,7 +218,7 @@ def _absent(place: ConfigMapPlace, found: ConfigMapState) -> Plan:
 def _present(
     place: ConfigMapPlace, found: ConfigMapState, data: Mapping[str, str], *, has: bool, noted: bool, expected: bool
 ) -> Plan:
-    write = Plan((ConfigMapStep("change" if found.uid else "write", str(place), place=place, data=data),))
+    write = Plan((ConfigMapStep("change" if found.uid else "write", str(place), place=place, data=data, uid=found.uid),))
     if found.why:
         return write if expected else Plan(pending=(_unreachable(place, "writing it", found.why),))
     if found.homeless:

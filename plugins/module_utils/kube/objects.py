@@ -179,7 +179,7 @@ def why_refused(error: ApiError, action: str) -> str:
     if error.status == 422 and any(
         cause.get("field") in ("type", "data") or "immutable" in str(cause.get("message")) for cause in error.causes
     ):
-        return "a secret of this name has another type or is immutable. Delete it, or choose another name."
+        return "an object of this name is of another type or immutable. Delete it, or choose another name."
     if error.status == 404 and not error.by_api_server:
         return "what answers at its address is not an API server. Correct 'server' in the kubeconfig, or see the proxy."
     if error.status == 403 and not _RIGHTS.search(said):

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, PROXY
+from ansible_collections.laptop.containers.plugins.module_utils.config_maps import ConfigMapPlace, ConfigMaps, plan_config_maps
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.core.notes import Notes
+from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, KEYS, PROXY
 
 from rehearsal.processes.system import free_port
 from rehearsal.services.certificates import Authority
@@ -94,6 +97,29 @@ def test_one_of_another_tool_is_refused_before_anything_is_written(cluster: Clus
     assert f"change configmap team-p/{PROXY} of colima-k8s: another tool has written it" in refused["msg"]
     assert cluster.data("default", PROXY) is None and cluster.data("team-p", PROXY) == {"HTTPS_PROXY": "theirs"}
     assert not (cluster.home / ".local/state/laptop.containers/authorities.pem").exists()
+
+
+def test_what_another_tool_writes_meanwhile_is_not_taken_over(cluster: Cluster) -> None:
+    place = ConfigMapPlace("colima-k8s", "team-p", PROXY)
+    maps = ConfigMaps(Notes("network"), "give the network to pods")
+    found = maps.read([place], (cluster.kubeconfig,))
+    (step,) = plan_config_maps({place: {"HTTPS_PROXY": "ours"}}, KEYS, found, ()).steps
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PROXY}, "data": {"HTTPS_PROXY": "theirs"}}
+    cluster.server.request("POST", "/api/v1/namespaces/team-p/configmaps?fieldManager=other", body)
+    with pytest.raises(RefusedStep, match=f"write configmap team-p/{PROXY} of colima-k8s: other has just written it"):
+        maps.apply(step)
+    assert cluster.data("team-p", PROXY) == {"HTTPS_PROXY": "theirs"}
+
+
+def test_an_immutable_one_of_ours_is_told_as_that(cluster: Cluster) -> None:
+    cluster.network("team-p")
+    path = f"/api/v1/namespaces/team-p/configmaps/{PROXY}"
+    _status, there = cluster.server.request("GET", path)
+    cluster.server.request("PUT", path, {**there, "immutable": True})
+    refused = cluster.network("team-p", https_proxy="http://other.example:3128")
+    assert (
+        f"write configmap team-p/{PROXY} of colima-k8s: an object of this name is of another type or immutable" in refused["msg"]
+    )
 
 
 def test_a_cluster_that_sleeps_is_pending_and_the_laptop_is_served(cluster: Cluster) -> None:
