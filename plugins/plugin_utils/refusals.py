@@ -8,6 +8,7 @@ which it isn't said is to blame, if there is only one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..module_utils.core.errors import WorkstationError, in_words
 from ..module_utils.core.subject import Subject
 
+# Of ansible-core's validator.
+_LACKS = re.compile(r"missing required arguments: (?P<options>.+) found in (?P<place>.+)")
 # What is said of some options.
 Judge = Callable[[Mapping[str, Any]], Collection[str]]
 
@@ -41,12 +44,24 @@ def refusals(
     """
     checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(json.loads(json.dumps(options)))
     if checked.error_messages:
-        return list(checked.error_messages), ()
+        return [_worded(message, names) for message in checked.error_messages], ()
     try:
         return [], subject.programs(subject.parse(checked.validated_parameters, check_mode=check_mode))
     except WorkstationError as error:
         sentences = error.context.get("refusals") or [error.message]
         return [in_words(str(text), names) for text in sentences], ()
+
+
+def _worded(message: str, names: Mapping[str, str]) -> str:
+    """Return Ansible's sentence on an entry that lacks something as one of ours; any other as it is."""
+    found = _LACKS.fullmatch(message)
+    if found is None:
+        return message
+    option, *inside = found["place"].split(" -> ")
+    # A company's network is one option of several modules; each of its own has a variable.
+    variable = names.get(inside[-1] if inside else option) or names.get(option, option)
+    within = f" ({inside[-1]})" if inside and inside[-1] not in names else ""
+    return f"Could not use an entry of '{variable}'{within}: it has no {found['options']}. Add that."
 
 
 def part_to_blame(
@@ -85,6 +100,18 @@ def is_required(spec: Mapping[str, Any], way: list[Part]) -> bool:
         if isinstance(part.key, str):
             inner = (inner.get("options") or {}).get(part.key, {})
     return bool(way) and isinstance(way[-1].key, str) and bool(inner.get("required"))
+
+
+def without_emptied(options: Any, way: list[Part]) -> Any:
+    """Return the options without the list that has lost its only entry on this way: it would be refused for that."""
+    inner = options
+    for number, part in enumerate(way[:-1]):
+        there = inner if isinstance(inner, Mapping) else dict(enumerate(inner or ()))
+        inner = there.get(part.key)
+        if isinstance(inner, list | tuple) and not inner:
+            parts = _without_each(options, [step.key for step in way[:number]])
+            return next(left for one, left in parts if one.key == part.key)
+    return options
 
 
 def without(options: Any, way: list[Part], spec: Mapping[str, Any]) -> Any:

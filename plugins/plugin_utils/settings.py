@@ -16,6 +16,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from ..module_utils.company.network import OPTIONS as COMPANY
 from ..module_utils.core.errors import ToolMissing
 from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
@@ -34,7 +35,7 @@ from .references import (
     unmovable_clusters,
     unreadable_files,
 )
-from .refusals import Part, part_to_blame, refusals, without
+from .refusals import Part, part_to_blame, refusals, without, without_emptied
 from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -308,6 +309,8 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
         complete = complete and None not in value.values()
         options.update({name: found for name, found in value.items() if found is not None})
     names = {option: _of_playbooks(name, own.available_variables) for option, name in variables_of(task).items()}
+    if "company_network" in options:
+        names |= {option: f"network_{option}" for option in COMPANY}
     return Reached(_module(task), subject, options, names, complete)
 
 
@@ -356,7 +359,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
             way = next(filter(None, ways.values()), [])
             if not way:
                 return
-            left = without(left, way, spec)
+            left = without_emptied(without(left, way, spec), way)
             before, sentences = sentences, judge(left)
             if set(before) <= set(sentences):
                 return

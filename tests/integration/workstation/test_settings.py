@@ -235,6 +235,27 @@ BY_HAND = {
     "a text for an entry, with recreation": Mistake(
         {"colima_on_fixed_change": "recreate", "colima_profiles": ["k8s"]}, "not a mapping. Write its options"
     ),
+    "a proxy without a port": Mistake(
+        {"network_https_proxy": "http://proxy.example"}, "Could not use network_https_proxy: it is not the address of a proxy."
+    ),
+    "a name server that is a name": Mistake(
+        {"network_dns_servers": ["ns.example"]}, "Could not use 'ns.example' in network_dns_servers: it is not an IP address."
+    ),
+    "a mirror without its address": Mistake(
+        {"network_mirrors": [{"registry": "docker.io"}]}, "Could not use an entry of 'network_mirrors': it has no url. Add that."
+    ),
+    "a mount without its folder": Mistake(
+        profile(mounts=[{"writable": True}]),
+        "Could not use an entry of 'colima_profiles' (mounts): it has no location. Add that.",
+    ),
+    "the only namespace is none": Mistake(
+        {"secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": ["Team"]},
+        "Could not use namespace 'Team': Kubernetes allows only lower case letters, digits and '-' in it.",
+    ),
+    "a release of k3s that is none": Mistake(
+        profile(kubernetes={"enabled": True, "version": "latest"}),
+        "Could not set 'kubernetes.version' of profile 'k8s' to 'latest': it is not a release of k3s.",
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}

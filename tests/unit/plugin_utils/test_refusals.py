@@ -13,7 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.task import SUBJECT as DOCKER_CONFIG
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.task import SUBJECT as PULL_SECRETS
 from ansible_collections.laptop.containers.plugins.module_utils.nerdctl.task import SUBJECT as WRAPPERS
-from ansible_collections.laptop.containers.plugins.plugin_utils.refusals import Part, part_to_blame, refusals
+from ansible_collections.laptop.containers.plugins.plugin_utils.refusals import Part, part_to_blame, refusals, without_emptied
 
 HOST = {"cpus": 8, "memory_mib": 16384, "system": "Darwin", "arch": "aarch64"}
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -71,3 +71,26 @@ def test_of_several_that_could_be_changed_none_is_blamed() -> None:
 def test_a_part_that_no_user_has_written_is_not_blamed() -> None:
     options = {"profiles": [{"name": "a", "cpu": 0}], "sizes": "share", "host": HOST}
     assert blamed(PROFILES, options, left_alone="sizes") == [["profiles", 0, "cpu"]]
+
+
+def test_a_list_that_lost_its_only_entry_goes_as_well() -> None:
+    way = [Part("profiles", None), Part(0, None), Part("name", None)]
+    assert without_emptied({"profiles": [], "sizes": "share"}, way) == {"sizes": "share"}
+    assert without_emptied({"profiles": [{"name": "b"}]}, way) == {"profiles": [{"name": "b"}]}
+    inner = [Part("profiles", None), Part(0, None), Part("mounts", None), Part(0, None)]
+    assert without_emptied({"profiles": [{"name": "a", "mounts": []}]}, inner) == {"profiles": [{"name": "a"}]}
+    assert without_emptied({"profiles": [{"name": "a", "mounts": [1]}]}, inner) == {"profiles": [{"name": "a", "mounts": [1]}]}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"profiles": [{"runtime": "docker"}]}, "Could not use an entry of 'colima_profiles': it has no name. Add that."),
+        (
+            {"profiles": [{"name": "a", "mounts": [{}]}]},
+            "Could not use an entry of 'colima_profiles' (mounts): it has no location. Add that.",
+        ),
+    ],
+)
+def test_what_an_entry_lacks_is_told_in_words_of_ours(options: Mapping[str, Any], expected: str) -> None:
+    assert refusals(PROFILES(), options, {"profiles": "colima_profiles"}, check_mode=False)[0] == [expected]

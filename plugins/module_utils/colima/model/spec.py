@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -36,6 +37,10 @@ class Refusal(NamedTuple):
     what: str
     reason: str
     remedy: str
+
+
+# As its releases are tagged, candidates as well: colima downloads what is named so.
+_K3S_RELEASE = re.compile(r"v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+")
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,11 @@ def _is_gateway(text: str) -> bool:
 
 
 def kubernetes_problems(spec: ProfileSpec, runtime: str) -> list[Refusal]:
-    """Return why this runtime can't have the Kubernetes that is asked for."""
+    """Return why this runtime can't have the Kubernetes that is asked for, or why there is none such."""
+    version = spec.stated.get("kubernetes.version")
+    if version and not _K3S_RELEASE.fullmatch(version):
+        remedy = "Use one such as v1.35.0+k3s1, or leave it out."
+        return [_refusal(spec.name, "kubernetes.version", version, "it is not a release of k3s", remedy)]
     if not spec.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
         return []
     reason = f"colima has no Kubernetes on runtime {runtime}"
