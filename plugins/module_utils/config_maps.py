@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote as quote_word
 from urllib.parse import quote
 
 from .core.errors import RefusedStep, WorkstationError
@@ -47,6 +48,7 @@ class ConfigMapState:
     uid: str = ""
     ours: bool = False
     why: str = ""
+    remedy: str = ""
     unknown: bool = False
     homeless: bool = False
 
@@ -107,12 +109,13 @@ class ConfigMaps:
             kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
             return {place: _state(kube, place) for place in places}
         except ApiError as error:
-            raise _refused(f"{self.work} in {context}", error, "read configmaps") from error
+            away = _away(_refused(f"{self.work} in {context}", error, "read configmaps"))
+        except Unreachable as error:
+            away = ConfigMapState(why=error.reason or error.message, remedy="Start the profile, and run again.")
         except WorkstationError as error:
-            if isinstance(error, Unreachable) or error.context.get("missing_context"):
-                away = ConfigMapState(why=error.reason or error.message, unknown="missing_context" in error.context)
-                return dict.fromkeys(places, away)
-            raise
+            away = _away(error)
+        # One cluster holds up no other.
+        return dict.fromkeys(places, away)
 
     def apply(self, step: Step) -> None:
         """Carry out one step; others are not its concern."""
@@ -161,6 +164,10 @@ class ConfigMaps:
         return ConfigMapPlace(context, namespace, name) if context else None
 
 
+def _away(error: WorkstationError) -> ConfigMapState:
+    return ConfigMapState(why=error.complaint, remedy=error.remedy, unknown="missing_context" in error.context)
+
+
 def _refused(what: str, error: ApiError, action: str) -> WorkstationError:
     reason, _dot, remedy = why_refused(error, action).partition(". ")
     return WorkstationError(what, reason, remedy or "Look at the cluster, and run again.")
@@ -170,9 +177,10 @@ def _state(kube: Kube, place: ConfigMapPlace) -> ConfigMapState:
     there = kube.read(place.path)
     if there is None:
         return ConfigMapState(homeless=_is_missing(kube, place.namespace))
-    metadata = there["metadata"]
-    ours = OWNER.items() <= (metadata.get("labels") or {}).items()
-    return ConfigMapState(there.get("data") or {}, str(metadata["uid"]), ours)
+    metadata = there.get("metadata") or {}
+    labels = metadata.get("labels")
+    ours = isinstance(labels, dict) and OWNER.items() <= labels.items()
+    return ConfigMapState({**(there.get("binaryData") or {}), **(there.get("data") or {})}, str(metadata.get("uid", "")), ours)
 
 
 def _is_missing(kube: Kube, namespace: str) -> bool:
@@ -193,7 +201,7 @@ def plan_config_maps(
     keys: those that are the subject's; others in its ConfigMaps are people's. expected: contexts that this run has yet to start.
     """
     plans = [
-        _absent(place, found)
+        _absent(place, found, keys)
         if (data := wanted.get(place)) is None
         else _present(
             place, found, data, has=_has(found, data, keys), noted=place in current.noted, expected=place.context in expected
@@ -207,10 +215,13 @@ def plan_config_maps(
     )
 
 
-def _absent(place: ConfigMapPlace, found: ConfigMapState) -> Plan:
+def _absent(place: ConfigMapPlace, found: ConfigMapState, keys: Collection[str]) -> Plan:
     if found.why:
         # Where no way leads to the cluster, its data may come back with the profile; the note stays until then.
-        return Plan() if found.unknown else Plan(pending=(_unreachable(place, "removing it", found.why),))
+        return Plan() if found.unknown else Plan(pending=(_unreachable(place, "removing it", found),))
+    if found.ours and (theirs := sorted(set(found.data or ()) - {*keys})):
+        why = f"it holds what is not ours ({', '.join(theirs[:3])})"
+        return Plan(pending=(Pending(str(place), "removing it", why, "Take that out, or delete it, and run again.", "foreign"),))
     remove = ConfigMapStep("remove", str(place), place=place, uid=found.uid)
     return Plan((*((remove,) if found.ours else ()), NoteConfigMap("forget", str(place), silent=True, place=place, there=False)))
 
@@ -220,21 +231,21 @@ def _present(
 ) -> Plan:
     write = Plan((ConfigMapStep("change" if found.uid else "write", str(place), place=place, data=data, uid=found.uid),))
     if found.why:
-        return write if expected else Plan(pending=(_unreachable(place, "writing it", found.why),))
+        return write if expected else Plan(pending=(_unreachable(place, "writing it", found),))
     if found.homeless:
         why = f"namespace '{place.namespace}' does not exist"
         return Plan(pending=(Pending(str(place), "writing it", why, "Create it, and run again.", "missing"),))
     if has:
         return Plan((NoteConfigMap("note", str(place), silent=True, place=place),) if found.ours and not noted else ())
     if found.uid and not found.ours:
-        remove = f"kubectl --context {place.context} --namespace {place.namespace} delete configmap {place.name}"
+        remove = f"kubectl --context {quote_word(place.context)} --namespace {place.namespace} delete configmap {place.name}"
         remedy = f"To have it replaced, run '{remove}' first."
         return Plan(refusals=(RefusedStep(f"change {place}", "another tool has written it", remedy),))
     return write
 
 
-def _unreachable(place: ConfigMapPlace, change: str, why: str) -> Pending:
-    return Pending(str(place), change, why, "Start the profile, and run again.", "unreachable")
+def _unreachable(place: ConfigMapPlace, change: str, found: ConfigMapState) -> Pending:
+    return Pending(str(place), change, found.why, found.remedy, "unreachable")
 
 
 def _has(found: ConfigMapState, data: Mapping[str, str], keys: Collection[str]) -> bool:

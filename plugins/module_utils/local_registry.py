@@ -6,6 +6,7 @@ It neither runs a registry nor lets a cluster pull from one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from .core.errors import InputError
 from .core.notes import Notes
 from .core.plan import Plan, Step
 from .core.subject import Result, Subject
+from .core.system.lock import user_files
 from .kube.entry import kubeconfig_paths
 
 NAMESPACE, NAME, KEY = "kube-public", "local-registry-hosting", "localRegistryHosting.v1"
@@ -61,11 +63,17 @@ class LocalRegistry(Subject[RegistrySpec, ConfigMapsState]):
     def __init__(self) -> None:
         self.config_maps = ConfigMaps(Notes("local_registry"), self.work, (NAMESPACE, NAME))
 
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away: one that removes must not forget what another is about to write."""
+        return user_files(self.work)
+
     def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> RegistrySpec:
         """Return what to write where. Raises InputError."""
         given = {field: params[option] for option, field in FIELDS.items() if params[option]}
         present = params["state"] == "present" and bool(params["host"])
         for option, field in FIELDS.items():
+            if "@" in given.get(field, ""):
+                raise InputError(self.work, f"O({option}) has a log-in, which everybody could read", "Leave it out.")
             if option != "help" and "/" in given.get(field, ""):
                 raise InputError(
                     self.work, f"O({option}) is '{given[field]}'", "Give host and port alone, such as localhost:5000."

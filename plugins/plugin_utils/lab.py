@@ -18,6 +18,7 @@ _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "docker_volume_snapshot": ("directory",),
     "ecr_pull_secret": ("kubeconfig",),
     "local_registry": ("kubeconfig",),
+    "network": ("kubeconfig",),
     "nerdctl_wrapper": ("wrappers",),
     "support": ("path",),
 }

@@ -109,7 +109,10 @@ def test_ours_are_as_wanted_and_theirs_stay(history: list[tuple[dict, int | None
     assert bool(plan.refusals) == bool(theirs.keys() & wanted.keys())
     if plan.refusals:
         return
-    ours = {place: state.data for place, state in world.maps.items() if state.ours}
+    # What a person has put into one that is no longer wanted keeps it.
+    kept = mine - wanted.keys()
+    assert kept <= {place for place in world.maps for pending in plan.pending if pending.target == str(place)}
+    ours = {place: state.data for place, state in world.maps.items() if state.ours and place not in kept}
     possible = {place: data for place, data in wanted.items() if (place.context, place.namespace) in world.namespaces}
     assert {place: {key: value for key, value in (data or {}).items() if key in KEYS} for place, data in ours.items()} == possible
     assert all((world.maps[place].data or {})["mine"] == "kept" for place in mine & possible.keys())

@@ -16,6 +16,7 @@ from ..colima_paths import parse_name
 from ..company.network import GATEWAY, Proxy
 from ..config_maps import ConfigMapPlace
 from ..core.errors import InputError
+from ..core.secrecy.patterns import without_logins
 
 AUTHORITIES, PROXY = "company-authorities", "company-proxy"
 FILE = "ca.crt"
@@ -42,12 +43,12 @@ def config_maps(
 def shown(data: Mapping[str, str] | None) -> dict[str, str]:
     """Return a ConfigMap for a diff: a number of certificates instead of them."""
     count = f"{(data or {}).get(FILE, '').count('BEGIN CERTIFICATE')} certificates"
-    return {key: count if key == FILE else value for key, value in (data or {}).items() if key in KEYS}
+    return {key: count if key == FILE else without_logins(value) for key, value in (data or {}).items() if key in KEYS}
 
 
 def _seen_from_pods(proxy: Proxy, context: str, profiles: Sequence[Mapping[str, Any]]) -> Proxy:
     """Return the proxy for pods: as for the VM of their cluster. A cluster that is no profile's has the ranges of k3s."""
-    profile = next((one for one in profiles if f"colima-{parse_name(str(one.get('name') or '')).name}" == context), {})
+    profile = next((one for one in profiles if parse_name(str(one.get("name") or "")).id == context), {})
     gateway = (profile.get("network") or {}).get("gateway_address") or GATEWAY
     arguments = (profile.get("kubernetes") or {}).get("k3s_args") or ()
     config = {**DEFAULTS, "kubernetes.enabled": True, "network.gateway_address": gateway, ARGUMENTS: arguments}

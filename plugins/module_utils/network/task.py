@@ -109,10 +109,8 @@ class Network(Subject[NetworkSpec, NetworkState]):
 
     def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> NetworkSpec:
         """Return the company's network. Raises InputError."""
-        for probe in params["probes"]:
-            if not _PROBE.match(probe):
-                what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
-                raise InputError(f"ask for {what}", "it is not an address", "Use one such as https://ghcr.io/v2/.")
+        if params["state"] == "present":
+            _check_probes(params["probes"])
         company = CompanyNetwork() if params["state"] == "absent" else company_from(params, platform.system())
         profiles = overridden(
             [one for one in params["profiles"] if isinstance(one, Mapping)],
@@ -173,7 +171,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
         pods = plan_config_maps(_for_pods(spec, wanted), KEYS, current.pods, spec.expected)
-        before = {str(place): shown(found.data) for place, found in current.pods.found.items()}
+        before = {str(place): shown(found.data) for place, found in current.pods.found.items() if found.ours}
         after = {str(step.place): shown(step.data) for step in pods.steps if isinstance(step, ConfigMapStep)}
         return Plan(
             (*steps, *pods.steps),
@@ -210,6 +208,13 @@ SUBJECT = Network
 
 def _bundle() -> FileState:
     return read_file(authorities_file(), _MOST_BYTES)
+
+
+def _check_probes(probes: Sequence[str]) -> None:
+    for probe in probes:
+        if not _PROBE.match(probe):
+            what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
+            raise InputError(f"ask for {what}", "it is not an address", "Use one such as https://ghcr.io/v2/.")
 
 
 def _for_pods(spec: NetworkSpec, bundle: str) -> dict[ConfigMapPlace, dict[str, str]]:

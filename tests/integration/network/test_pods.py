@@ -111,6 +111,17 @@ def test_what_another_tool_writes_meanwhile_is_not_taken_over(cluster: Cluster) 
     assert cluster.data("team-p", PROXY) == {"HTTPS_PROXY": "theirs"}
 
 
+def test_one_in_which_a_person_keeps_something_is_not_removed(cluster: Cluster) -> None:
+    cluster.network("team-p")
+    path = f"/api/v1/namespaces/team-p/configmaps/{PROXY}"
+    _status, there = cluster.server.request("GET", path)
+    cluster.server.request("PUT", path, {**there, "data": {**there["data"], "ftp_proxy": "http://me:hidden@px.example"}})
+    found = cluster.network("default")
+    assert "ftp_proxy" in found["pending"][0]["reason"] and "hidden" not in str(found)
+    assert (cluster.data("team-p", PROXY) or {})["ftp_proxy"]
+    cluster.server.request("DELETE", path)
+
+
 def test_an_immutable_one_of_ours_is_told_as_that(cluster: Cluster) -> None:
     cluster.network("team-p")
     path = f"/api/v1/namespaces/team-p/configmaps/{PROXY}"

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.company.network import Proxy
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
+from ansible_collections.laptop.containers.plugins.module_utils.network.pods import config_maps
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
 
 from rehearsal.services.certificates import Authority
@@ -70,6 +72,12 @@ def test_a_file_of_another_program_stays(bundle: Path, authority: str, tmp_path:
         run(authorities=[authority])
     assert other.read_text() == "theirs\n" and bundle.is_symlink() == (kind == "link")
     assert not run()["changed"]
+
+
+def test_pods_of_the_profile_without_a_name_of_its_own_have_its_gateway() -> None:
+    profile = {"name": "default", "network": {"gateway_address": "10.9.8.2"}}
+    ((_place, data),) = config_maps("colima", ["default"], "", Proxy(https="http://127.0.0.1:3128"), [profile]).items()
+    assert data["https_proxy"] == "http://10.9.8.2:3128"
 
 
 def test_each_setting_of_a_company_switches_the_role_on() -> None:

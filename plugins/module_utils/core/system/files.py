@@ -64,6 +64,9 @@ def read_file(path: Path, limit: int = 1 << 20) -> FileState:
         return FileState("file", path.read_text(encoding="utf-8"), mode)
     except UnicodeDecodeError:
         return FileState("file", mode=mode, readable=False)
+    except FileNotFoundError:
+        # Another run has removed it since.
+        return FileState("absent")
     except OSError as error:
         raise file_trouble(f"read '{path}'", error, "Choose a path that you can read.") from error
 
