@@ -16,7 +16,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from ..module_utils.company.network import OPTIONS as COMPANY
+from ..module_utils.company.network import network_variables
 from ..module_utils.core.errors import ToolMissing
 from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
@@ -309,8 +309,7 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
         complete = complete and None not in value.values()
         options.update({name: found for name, found in value.items() if found is not None})
     names = {option: _of_playbooks(name, own.available_variables) for option, name in variables_of(task).items()}
-    if "company_network" in options:
-        names |= {option: f"network_{option}" for option in COMPANY}
+    names |= network_variables(subject.argument_spec)
     return Reached(_module(task), subject, options, names, complete)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from ..company.network import GATEWAY, NEAR, CompanyNetwork, network_around
+from ..company.network import GATEWAY, NEAR, CompanyNetwork, buildkit_registries, network_around
 from .config import BuildkitConfig, config_from
 from .model import Builder, BuilderNetwork, Node
 
@@ -28,14 +27,8 @@ def network_of(company: CompanyNetwork, bundle: str) -> BuilderNetwork:
         return BuilderNetwork(options)
     if bundle:
         options[_TRUST] = f"/etc/buildkit/certs/{_OURS}/{bundle.rpartition('/')[2]}"
-    registries: dict[str, dict[str, Any]] = {}
-    for mirror in company.mirrors:
-        scheme, _separator, address = mirror.url.partition("://")
-        registries.setdefault(mirror.registry, {})["mirrors"] = [address]
-        if scheme == "http":
-            registries.setdefault(address.partition("/")[0], {})["http"] = True
     ours = {"ca": [bundle]} if bundle else {"http": False}
-    return BuilderNetwork(options, config_from({"registry": {**registries, _OURS: ours}}))
+    return BuilderNetwork(options, config_from({"registry": {**buildkit_registries(company.mirrors), _OURS: ours}}))
 
 
 def in_company(wanted: Builder, current: Builder | None, network: BuilderNetwork | None) -> Builder:

@@ -115,6 +115,22 @@ def _listed(servers: object) -> Sequence[str]:
     return [servers] if isinstance(servers, str) else list(servers) if isinstance(servers, list) else []
 
 
+def network_variables(argument_spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the role's variable of each setting that a module takes within its option company_network; none without it."""
+    return {option: f"network_{option}" for option in argument_spec.get("company_network", {}).get("options", {})}
+
+
+def buildkit_registries(mirrors: Sequence[Mirror]) -> dict[str, dict[str, Any]]:
+    """Return the tables [registry."..."] of a buildkitd.toml by their hosts: a host has one, and BuildKit ends at a second."""
+    tables: dict[str, dict[str, Any]] = {}
+    for mirror in mirrors:
+        scheme, _separator, address = mirror.url.partition("://")
+        tables.setdefault(mirror.registry, {})["mirrors"] = [address]
+        if scheme == "http":
+            tables.setdefault(address.partition("/")[0], {})["http"] = True
+    return tables
+
+
 Problem = tuple[str, str, str]
 
 

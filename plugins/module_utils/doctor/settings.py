@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..company.network import network_variables
 from ..core.defaults import complete
 from ..core.errors import InputError, in_words
 from ..core.options import problems
@@ -31,6 +32,7 @@ _VARIABLES = {
     "secret_refresh_refresh_before": "secret_refresh_before",
     "secret_refresh_contexts": "secret_refresh_context",
     "docker_context_current_context": "docker_context_current",
+    "network_context": "network_pod_context",
 }
 
 
@@ -95,9 +97,8 @@ def refuse_wrong(module: str, subject: Subject[Any, Any], options: Mapping[str, 
 def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
     """Return the variable of the role by each option of the module."""
     names = {option: f"{MODULES[module][0]}_{option}" for option in subject.argument_spec}
-    of_network = subject.argument_spec.get("company_network", {}).get("options", {})
     known = {option: _VARIABLES.get(name, name) for option, name in names.items()}
-    return {**{option: f"network_{option}" for option in of_network}, **known}
+    return {**network_variables(subject.argument_spec), **known}
 
 
 def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> SubjectReading:

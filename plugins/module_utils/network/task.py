@@ -60,13 +60,17 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class NetworkState:
-    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none."""
+    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none.
+
+    for_pods: what is to be in which ConfigMap; pods: what is in them.
+    """
 
     bundle: FileState
     wanted: str
+    for_pods: Mapping[ConfigMapPlace, Mapping[str, str]]
+    pods: ConfigMapsState
     collisions: tuple[Finding, ...]
     reaches: tuple[Reach, ...]
-    pods: ConfigMapsState
 
 
 @dataclass(frozen=True)
@@ -139,21 +143,22 @@ class Network(Subject[NetworkSpec, NetworkState]):
         colima = Colima(resolve(os.environ, system))
         rows = _running(colima, spec.profiles) if spec.probes else ()
         environment = {**os.environ, **spec.company.proxy.variables()}
+        wanted = f"{_MARK}{_roots()}{own}" if own else ""
+        for_pods = config_maps(spec.context, spec.pod_namespaces, wanted, spec.company.proxy, spec.profiles)
         self.found = NetworkState(
             _bundle(),
-            f"{_MARK}{_roots()}{own}" if own else "",
+            wanted,
+            for_pods,
+            self.pods.read(for_pods, spec.kubeconfig),
             tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
             ask_all(colima, rows, spec.probes, environment, own),
-            ConfigMapsState({}),
         )
-        self.found = replace(self.found, pods=self.pods.read(_for_pods(spec, self.found.wanted), spec.kubeconfig))
         return self.found
 
     def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
         """Return the state with what was written as it is now. Who reaches what was asked once: that changes nothing of it."""
         del applied
-        pods = self.pods.read(_for_pods(spec, self.found.wanted), spec.kubeconfig)
-        return replace(self.found, bundle=_bundle(), pods=pods)
+        return replace(self.found, bundle=_bundle(), pods=self.pods.read(self.found.for_pods, spec.kubeconfig))
 
     def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
         """Return what to do with the file and the ConfigMaps, and what does not get out."""
@@ -170,7 +175,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        pods = plan_config_maps(_for_pods(spec, wanted), KEYS, current.pods, spec.expected)
+        pods = plan_config_maps(current.for_pods, KEYS, current.pods, spec.expected)
         before = {str(place): shown(found.data) for place, found in current.pods.found.items() if found.ours}
         after = {str(step.place): shown(step.data) for step in pods.steps if isinstance(step, ConfigMapStep)}
         return Plan(
@@ -215,10 +220,6 @@ def _check_probes(probes: Sequence[str]) -> None:
         if not _PROBE.match(probe):
             what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
             raise InputError(f"ask for {what}", "it is not an address", "Use one such as https://ghcr.io/v2/.")
-
-
-def _for_pods(spec: NetworkSpec, bundle: str) -> dict[ConfigMapPlace, dict[str, str]]:
-    return config_maps(spec.context, spec.pod_namespaces, bundle, spec.company.proxy, spec.profiles)
 
 
 def _running(colima: Colima, profiles: Sequence[Mapping[str, Any]]) -> tuple[ListedProfile, ...]:

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from rehearsal.processes.system import free_port
-from tests.support.ansible_runs import forked_ansible
+from tests.support.ansible_runs.cluster_roles import leading_nowhere, role_alone
 from tests.support.in_process_module import ModuleRun
-from tests.support.lab_playbooks import ROOT
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -109,10 +105,7 @@ def test_one_of_another_tool_is_never_touched(cluster: Cluster) -> None:
 
 def test_a_cluster_that_does_not_answer_is_pending_and_asked_again(cluster: Cluster, home: Path) -> None:
     cluster.registry(host="localhost:5000")
-    away = yaml.safe_load(cluster.kubeconfig.read_text())
-    away["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
-    cluster.kubeconfig = home / "away"
-    cluster.kubeconfig.write_text(json.dumps(away))
+    cluster.kubeconfig = leading_nowhere(cluster.kubeconfig, home / "away")
     asked: list[dict[str, Any]] = [{"host": "localhost:5000"}, {"state": "absent"}]
     for options in asked:
         answer = cluster.registry(**options)
@@ -129,23 +122,9 @@ def test_a_cluster_that_does_not_answer_is_pending_and_asked_again(cluster: Clus
 
 
 def test_the_role_removes_it_when_its_setting_goes(cluster: Cluster, home: Path) -> None:
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"ansible_python_interpreter": sys.executable, "local_registry_kubeconfig": str(cluster.server.kubeconfig)},
-        "roles": ["laptop.containers.local_registry"],
-    }
-    (home / "play.yml").write_text(json.dumps([play]))
-
-    def converge(*flags: str) -> str:
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(home / "play.yml"), *flags]
-        done = forked_ansible.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
+    converge = role_alone(home, "laptop.containers.local_registry", local_registry_kubeconfig=str(cluster.server.kubeconfig))
     # It is off by itself.
     assert "skipped=1" in converge() and cluster.found is None
-    assert "changed=1" in converge("-e", "local_registry_host=localhost:5000")
+    assert "changed=1" in converge(local_registry_host="localhost:5000")
     assert "changed=1" in converge() and cluster.found is None
     assert "skipped=1" in converge()

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +14,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.notes import Notes
 from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, KEYS, PROXY
 
-from rehearsal.processes.system import free_port
 from rehearsal.services.certificates import Authority
-from tests.support.ansible_runs import forked_ansible
+from tests.support.ansible_runs.cluster_roles import leading_nowhere, role_alone
 from tests.support.in_process_module import ModuleRun
 from tests.support.lab_playbooks import ROOT
 
@@ -134,10 +131,7 @@ def test_an_immutable_one_of_ours_is_told_as_that(cluster: Cluster) -> None:
 
 
 def test_a_cluster_that_sleeps_is_pending_and_the_laptop_is_served(cluster: Cluster) -> None:
-    away = yaml.safe_load(cluster.kubeconfig.read_text())
-    away["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
-    cluster.kubeconfig = cluster.home / "away"
-    cluster.kubeconfig.write_text(yaml.safe_dump(away))
+    cluster.kubeconfig = leading_nowhere(cluster.kubeconfig, cluster.home / "away")
     found = cluster.network("default", "team-p")
     assert found["changed"] and {one["kind"] for one in found["pending"]} == {"unreachable"}
     assert (cluster.home / ".local/state/laptop.containers/authorities.pem").exists()
@@ -149,22 +143,7 @@ def test_a_name_that_is_none_is_refused(cluster: Cluster, name: str) -> None:
 
 
 def test_the_role_removes_them_when_the_settings_go(cluster: Cluster) -> None:
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"ansible_python_interpreter": sys.executable, "network_kubeconfig": str(cluster.kubeconfig)},
-        "roles": ["laptop.containers.network"],
-    }
-    (cluster.home / "play.yml").write_text(json.dumps([play]))
-
-    def converge(**given: Any) -> str:
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "-i", "localhost,", str(cluster.home / "play.yml"), "-e", json.dumps(given)]
-        done = forked_ansible.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return str(done.stdout)
-
+    converge = role_alone(cluster.home, "laptop.containers.network", network_kubeconfig=str(cluster.kubeconfig))
     settings = {"network_https_proxy": "http://proxy.example:3128", "network_probes": [], "network_pod_namespaces": ["default"]}
     assert "changed=1" in converge(**settings) and cluster.data("default", PROXY)
     assert "changed=0" in converge(**settings)

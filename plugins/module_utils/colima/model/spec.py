@@ -163,14 +163,20 @@ def _check_content(name: Name, option: str, value: Any, host: Host) -> None:
     if option == "mounts" and value:
         _check_mounts(name, value, host)
     if option == "provision":
-        for item in value:
-            if item["mode"] not in PROVISION_SINCE:
-                remedy = f"Use one of {', '.join(PROVISION_SINCE)}."
-                raise _wrong(name, "provision.mode", item["mode"], "colima does not know it", remedy)
+        _check_scripts(name, value)
+    if option == "kubernetes.version" and value and not _K3S_RELEASE.fullmatch(value):
+        raise _wrong(name, option, value, "it is not a release of k3s", "Use one such as v1.35.0+k3s1, or leave it out.")
     if option == "docker" and "hosts" in value:
         raise _wrong(name, "docker.hosts", value["hosts"], "dockerd would not start with it in colima's VM", "Leave it out.")
     if option == "disk_image" and "://" in value:
         raise _wrong(name, option, value, "colima takes local files only", "Download the image, and use its path.")
+
+
+def _check_scripts(name: Name, scripts: list[dict[str, Any]]) -> None:
+    for item in scripts:
+        if item["mode"] not in PROVISION_SINCE:
+            remedy = f"Use one of {', '.join(PROVISION_SINCE)}."
+            raise _wrong(name, "provision.mode", item["mode"], "colima does not know it", remedy)
 
 
 def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
@@ -203,11 +209,7 @@ def _is_gateway(text: str) -> bool:
 
 
 def kubernetes_problems(spec: ProfileSpec, runtime: str) -> list[Refusal]:
-    """Return why this runtime can't have the Kubernetes that is asked for, or why there is none such."""
-    version = spec.stated.get("kubernetes.version")
-    if version and not _K3S_RELEASE.fullmatch(version):
-        remedy = "Use one such as v1.35.0+k3s1, or leave it out."
-        return [_refusal(spec.name, "kubernetes.version", version, "it is not a release of k3s", remedy)]
+    """Return why this runtime can't have the Kubernetes that is asked for."""
     if not spec.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
         return []
     reason = f"colima has no Kubernetes on runtime {runtime}"

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, network_around
+from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, buildkit_registries, network_around
 from ...company.routes import cluster_ranges
 from ..model.config import Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
@@ -205,17 +205,19 @@ def _files(company: CompanyNetwork, runtime: str) -> dict[str, str]:
     if company.mirrors and runtime == "containerd":
         files |= {f"{_MIRRORS}/{mirror.registry}/hosts.toml": _hosts_toml(mirror) for mirror in company.mirrors}
         files["/etc/laptop.containers/use-mirrors"] = _USE_MIRRORS
-        files["/etc/laptop.containers/buildkit-mirrors.toml"] = "\n".join(map(_buildkit_toml, company.mirrors))
+        files["/etc/laptop.containers/buildkit-mirrors.toml"] = _buildkit_toml(company.mirrors)
         for unit, config in (("containerd", "containerd/config.toml"), ("buildkit", "buildkit/buildkitd.toml")):
             line = f"ExecStartPre=-/bin/sh /etc/laptop.containers/use-mirrors /etc/{config}"
             files[f"/etc/systemd/system/{unit}.service.d/laptop.containers-mirrors.conf"] = f"[Service]\n{line}"
     return files
 
 
-def _buildkit_toml(mirror: Mirror) -> str:
-    address = mirror.url.partition("://")[2]
-    plain = f'\n[registry."{address.partition("/")[0]}"]\nhttp = true' if mirror.url.startswith("http:") else ""
-    return f'[registry."{mirror.registry}"]\nmirrors = ["{address}"]{plain}'
+def _buildkit_toml(mirrors: Sequence[Mirror]) -> str:
+    lines = []
+    for host, table in buildkit_registries(mirrors).items():
+        # JSON writes a list of texts, and a truth value, as TOML does.
+        lines += [f'[registry."{host}"]', *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join(lines)
 
 
 def _hosts_toml(mirror: Mirror) -> str:

@@ -81,6 +81,13 @@ def test_a_mirror_on_the_laptop_is_asked_there(gateway: str) -> None:
     assert f'[host."http://{at}:5500"]' in text and f'[registry."{at}:5500"]\nhttp = true' in text
 
 
+def test_two_mirrors_at_one_plain_address_are_one_table_of_it() -> None:
+    mirrors = (Mirror("docker.io", "http://127.0.0.1:5500/hub"), Mirror("ghcr.io", "http://127.0.0.1:5500/ghcr"))
+    text = script(laid(CompanyNetwork(mirrors=mirrors), known(runtime="containerd")))
+    assert text.count('[registry."192.168.5.2:5500"]\nhttp = true\n') == 1
+    assert '[registry."ghcr.io"]\nmirrors = ["192.168.5.2:5500/ghcr"]' in text
+
+
 def test_the_profile_s_own_settings_go_before() -> None:
     own = {"env": {"https_proxy": "http://mine:1"}, "network.dns": ["9.9.9.9"], "docker": {"registry-mirrors": ["https://mine"]}}
     settings = laid(WHOLE, known(runtime="docker"), own)
