@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote as quote_word
+from typing import Any
 from urllib.parse import quote
 
-from .core.errors import RefusedStep, WorkstationError
+from .core.errors import RefusedStep, WorkstationError, failed
 from .core.notes import Notes
 from .core.plan import Pending, Plan, Step
 from .kube.answers import ApiError, Unreachable
 from .kube.objects import MANAGER, Conflict, KeptByFinalizers, Kube, NamespaceGone, path_of, why_refused
 
 _FORBIDDEN = 403
+_AT_ONCE = 8
+_NOBODY = "before-first-apply"
 OWNER = {"app.kubernetes.io/managed-by": MANAGER}
 
 
@@ -41,16 +45,24 @@ class ConfigMapPlace:
 class ConfigMapState:
     """What a cluster has at a place. data: None without a ConfigMap; why: why the cluster did not answer.
 
+    owned: the keys that are ours; theirs: those that are another manager's, some of which may be ours as well.
     unknown: no way leads to the cluster any more: the kubeconfig does not know the context. homeless: it has no such namespace.
     """
 
     data: Mapping[str, str] | None = None
     uid: str = ""
     ours: bool = False
+    owned: frozenset[str] = frozenset()
+    theirs: frozenset[str] = frozenset()
     why: str = ""
     remedy: str = ""
     unknown: bool = False
     homeless: bool = False
+
+    @property
+    def owned_data(self) -> dict[str, str]:
+        """What we have written into it."""
+        return {key: value for key, value in (self.data or {}).items() if self.ours and key in self.owned}
 
 
 @dataclass(frozen=True)
@@ -94,10 +106,10 @@ class ConfigMaps:
         by_context: dict[str, list[ConfigMapPlace]] = {}
         for place in sorted(noted | set(wanted)):
             by_context.setdefault(place.context, []).append(place)
-        found: dict[ConfigMapPlace, ConfigMapState] = {}
-        for context, places in by_context.items():
-            found |= self._found(context, places, paths)
-        return ConfigMapsState(found, noted)
+        # A cluster that is silent takes half a minute, and holds up no other.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(lambda one: self._found(*one, paths), by_context.items())
+        return ConfigMapsState({place: state for of_context in found for place, state in of_context.items()}, noted)
 
     def _found(
         self, context: str, places: Collection[ConfigMapPlace], paths: tuple[Path, ...]
@@ -130,8 +142,8 @@ class ConfigMaps:
             except Conflict as error:
                 raise RefusedStep(f"write {step.place}", f"{error} has just written it", "Run again, to see it.") from None
             except NamespaceGone:
-                reason = f"namespace '{step.place.namespace}' is gone"
-                raise WorkstationError(f"write {step.place}", reason, "Create it, and run again.") from None
+                reason = f"namespace '{step.place.namespace}' is gone, or being deleted"
+                raise WorkstationError(f"write {step.place}", reason, "Create it, or leave it out, and run again.") from None
             except KeptByFinalizers as held:
                 reason = f"the cluster keeps it for {held}"
                 raise WorkstationError(f"remove {step.place}", reason, "See what has to remove that finalizer.") from None
@@ -180,7 +192,22 @@ def _state(kube: Kube, place: ConfigMapPlace) -> ConfigMapState:
     metadata = there.get("metadata") or {}
     labels = metadata.get("labels")
     ours = isinstance(labels, dict) and OWNER.items() <= labels.items()
-    return ConfigMapState({**(there.get("binaryData") or {}), **(there.get("data") or {})}, str(metadata.get("uid", "")), ours)
+    data = {**(there.get("binaryData") or {}), **(there.get("data") or {})}
+    managers = {key: _managers(metadata, key) for key in data}
+    owned = frozenset(key for key in data if MANAGER in managers[key])
+    # What was there before anybody applied anything is nobody's, as after a backup was restored, where we have written it again.
+    theirs = frozenset(key for key in data if managers[key] - {MANAGER, _NOBODY} or key not in owned)
+    return ConfigMapState(data, str(metadata.get("uid", "")), ours, owned, theirs)
+
+
+def _managers(metadata: Mapping[str, Any], key: str) -> set[str]:
+    """Return who has written a key."""
+    return {
+        str(entry.get("manager"))
+        for entry in metadata.get("managedFields") or ()
+        for content in ("f:data", "f:binaryData")
+        if f"f:{key}" in ((entry.get("fieldsV1") or {}).get(content) or {})
+    }
 
 
 def _is_missing(kube: Kube, namespace: str) -> bool:
@@ -193,19 +220,34 @@ def _is_missing(kube: Kube, namespace: str) -> bool:
         raise
 
 
+def apply_each(plan: Plan, apply: Callable[[Step], None], report: Callable[[str], None]) -> None:
+    """Carry out steps that know nothing of each other. Raises what failed, after all others are done."""
+    failures = []
+    for step in plan.steps:
+        try:
+            apply(step)
+        except WorkstationError as error:
+            failures.append(error)
+            continue
+        if not step.silent:
+            report(str(step))
+    if failures:
+        raise failed(failures)
+
+
 def plan_config_maps(
-    wanted: Mapping[ConfigMapPlace, Mapping[str, str]], keys: Collection[str], current: ConfigMapsState, expected: Collection[str]
+    wanted: Mapping[ConfigMapPlace, Mapping[str, str]], current: ConfigMapsState, expected: Collection[str]
 ) -> Plan:
     """Return steps, what waits, and refusals. One that is not ours is neither changed nor removed.
 
-    keys: those that are the subject's; others in its ConfigMaps are people's. expected: contexts that this run has yet to start.
+    expected: contexts that this run has yet to start.
     """
+    # A cluster that two contexts lead to has it once.
+    kept = {found.uid for place, found in current.found.items() if place in wanted and found.uid}
     plans = [
-        _absent(place, found, keys)
+        _absent(place, found, kept)
         if (data := wanted.get(place)) is None
-        else _present(
-            place, found, data, has=_has(found, data, keys), noted=place in current.noted, expected=place.context in expected
-        )
+        else _present(place, found, data, noted=place in current.noted, expected=place.context in expected)
         for place, found in current.found.items()
     ]
     return Plan(
@@ -215,38 +257,36 @@ def plan_config_maps(
     )
 
 
-def _absent(place: ConfigMapPlace, found: ConfigMapState, keys: Collection[str]) -> Plan:
+def _absent(place: ConfigMapPlace, found: ConfigMapState, kept: Collection[str]) -> Plan:
     if found.why:
         # Where no way leads to the cluster, its data may come back with the profile; the note stays until then.
         return Plan() if found.unknown else Plan(pending=(_unreachable(place, "removing it", found),))
-    if found.ours and (theirs := sorted(set(found.data or ()) - {*keys})):
-        why = f"it holds what is not ours ({', '.join(theirs[:3])})"
+    ours = found.ours and found.uid not in kept
+    if ours and found.theirs:
+        why = f"it holds what is not ours ({', '.join(sorted(found.theirs)[:3])})"
         return Plan(pending=(Pending(str(place), "removing it", why, "Take that out, or delete it, and run again.", "foreign"),))
     remove = ConfigMapStep("remove", str(place), place=place, uid=found.uid)
-    return Plan((*((remove,) if found.ours else ()), NoteConfigMap("forget", str(place), silent=True, place=place, there=False)))
+    return Plan((*((remove,) if ours else ()), NoteConfigMap("forget", str(place), silent=True, place=place, there=False)))
 
 
-def _present(
-    place: ConfigMapPlace, found: ConfigMapState, data: Mapping[str, str], *, has: bool, noted: bool, expected: bool
-) -> Plan:
+def _present(place: ConfigMapPlace, found: ConfigMapState, data: Mapping[str, str], *, noted: bool, expected: bool) -> Plan:
     write = Plan((ConfigMapStep("change" if found.uid else "write", str(place), place=place, data=data, uid=found.uid),))
     if found.why:
         return write if expected else Plan(pending=(_unreachable(place, "writing it", found),))
     if found.homeless:
         why = f"namespace '{place.namespace}' does not exist"
         return Plan(pending=(Pending(str(place), "writing it", why, "Create it, and run again.", "missing"),))
-    if has:
-        return Plan((NoteConfigMap("note", str(place), silent=True, place=place),) if found.ours and not noted else ())
     if found.uid and not found.ours:
+        # Another tool's that says the same is as good as ours.
+        if data.items() <= (found.data or {}).items():
+            return Plan()
         remove = f"kubectl --context {quote_word(place.context)} --namespace {place.namespace} delete configmap {place.name}"
         remedy = f"To have it replaced, run '{remove}' first."
         return Plan(refusals=(RefusedStep(f"change {place}", "another tool has written it", remedy),))
+    if found.owned_data == data:
+        return Plan(() if noted else (NoteConfigMap("note", str(place), silent=True, place=place),))
     return write
 
 
 def _unreachable(place: ConfigMapPlace, change: str, found: ConfigMapState) -> Pending:
     return Pending(str(place), change, found.why, found.remedy, "unreachable")
-
-
-def _has(found: ConfigMapState, data: Mapping[str, str], keys: Collection[str]) -> bool:
-    return found.data is not None and {key: value for key, value in found.data.items() if key in keys} == data

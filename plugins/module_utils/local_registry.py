@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, plan_config_maps
+from .config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, apply_each, plan_config_maps
 from .core.errors import InputError
 from .core.notes import Notes
 from .core.plan import Plan, Step
@@ -89,7 +89,7 @@ class LocalRegistry(Subject[RegistrySpec, ConfigMapsState]):
 
     def plan(self, spec: RegistrySpec, current: ConfigMapsState) -> Plan:
         """Return the steps, with the text of each cluster before and after them."""
-        plan = plan_config_maps(spec.wanted, (KEY,), current, spec.expected)
+        plan = plan_config_maps(spec.wanted, current, spec.expected)
         before = {place.context: (found.data or {}).get(KEY, "") for place, found in current.found.items()}
         after = {step.place.context: (step.data or {}).get(KEY, "") for step in plan.steps if isinstance(step, ConfigMapStep)}
         return replace(plan, before=before, after={**before, **after})
@@ -97,6 +97,10 @@ class LocalRegistry(Subject[RegistrySpec, ConfigMapsState]):
     def apply(self, step: Step) -> None:
         """Carry out one step."""
         self.config_maps.apply(step)
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
+        """Carry out the plan; what one cluster refuses holds up no other."""
+        apply_each(plan, self.apply, report)
 
     def public(self, outcome: Result[RegistrySpec, ConfigMapsState]) -> dict[str, Any]:
         """Return nothing more than every module does."""

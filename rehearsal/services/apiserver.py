@@ -174,11 +174,13 @@ class ApiServer(Service):
             found["spec"]["finalizers"] = []
             self.request("PUT", f"/api/v1/namespaces/{name}/finalize", found)
 
-    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, content_type: str = "application/json"
+    ) -> tuple[int, Any]:
         """Send a request as administrator; return HTTP status and decoded answer. Raises LabError when nothing listens."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - always https
-        request.add_header("Content-Type", "application/json")
+        request.add_header("Content-Type", content_type)
         handler = urllib.request.HTTPSHandler(context=self.tls())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
         try:

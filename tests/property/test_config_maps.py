@@ -18,11 +18,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.config_maps impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from hypothesis import given
 
-CONTEXTS, NAMESPACES, KEYS = ("one", "two"), ("a", "b"), frozenset({"ca.crt", "PROXY"})
+CONTEXTS, NAMESPACES, KEYS = ("one", "two"), ("a", "b"), ["PROXY", "ca.crt"]
 PLACES = [ConfigMapPlace(context, namespace, "company") for context in CONTEXTS for namespace in NAMESPACES]
-CONTENTS = some.dictionaries(some.sampled_from(sorted(KEYS)), some.sampled_from(["x", "y"]), min_size=1)
+CONTENTS = some.dictionaries(some.sampled_from(KEYS), some.sampled_from(["x", "y"]), min_size=1)
 WANTED = some.dictionaries(some.sampled_from(PLACES), CONTENTS)
-DEEDS = ("delete", "edit", "create", "drop namespace", "make namespace", "sleep", "wake")
+DEEDS = ("delete", "edit", "share", "create", "drop namespace", "make namespace", "sleep", "wake")
 PEOPLE = some.tuples(some.sampled_from(DEEDS), some.sampled_from(PLACES))
 
 
@@ -63,10 +63,16 @@ class World:
 
     def put(self, place: ConfigMapPlace, data: Mapping[str, str], *, ours: bool) -> None:
         """Write as a server-side apply does: our keys are these, and people's stay."""
-        before = self.maps.get(place)
-        kept = {key: value for key, value in (before.data or {}).items() if key not in KEYS} if before else {}
+        before = self.maps.get(place) or ConfigMapState()
+        old = before.data or {}
+        kept = {key: value for key, value in old.items() if key in before.theirs}
+        # Who is overruled owns it no more; who wrote the same still does.
+        theirs = {key for key in before.theirs if data.get(key, old[key]) == old[key]}
         self.uids += 1
-        self.maps[place] = ConfigMapState({**kept, **data}, before.uid if before else str(self.uids), ours)
+        owned = frozenset(data) if ours else frozenset()
+        self.maps[place] = ConfigMapState(
+            {**kept, **data}, before.uid or str(self.uids), ours, owned, frozenset(theirs if ours else data)
+        )
 
     def live(self, what: str, place: ConfigMapPlace) -> None:
         """Let a person do something."""
@@ -84,7 +90,11 @@ class World:
         elif what == "delete":
             self.maps.pop(place, None)
         elif what == "edit" and there:
-            self.maps[place] = replace(there, data={**(there.data or {}), "ca.crt": "edited", "mine": "kept"})
+            edited = {"ca.crt": "edited", "mine": "kept"}
+            owned, theirs = there.owned - edited.keys(), there.theirs | edited.keys()
+            self.maps[place] = replace(there, data={**(there.data or {}), **edited}, owned=owned, theirs=theirs)
+        elif what == "share" and there and there.data:
+            self.maps[place] = replace(there, theirs=there.theirs | {min(there.data)})
         elif what == "create" and not there and home in self.namespaces:
             self.put(place, {"theirs": "kept"}, ours=False)
 
@@ -96,25 +106,27 @@ RUNS = some.tuples(WANTED, some.none() | some.integers(0, 6), some.lists(PEOPLE,
 def test_ours_are_as_wanted_and_theirs_stay(history: list[tuple[dict, int | None, list]], wanted: dict) -> None:  # type: ignore[type-arg]
     world = World()
     for asked, killed, people in history:
-        world.apply(plan_config_maps(asked, KEYS, world.read(asked), ()), 99 if killed is None else killed)
+        world.apply(plan_config_maps(asked, world.read(asked), ()), 99 if killed is None else killed)
         for what, place in people:
             world.live(what, place)
             assert all(state.data["theirs"] == "kept" for state in world.maps.values() if not state.ours and state.data)
     world.asleep.clear()
     theirs = {place: state for place, state in world.maps.items() if not state.ours}
-    mine = {place for place, state in world.maps.items() if state.ours and "mine" in (state.data or {})}
-    plan = plan_config_maps(wanted, KEYS, world.read(wanted), ())
+    shared = {place: state for place, state in world.maps.items() if state.ours and state.theirs}
+    plan = plan_config_maps(wanted, world.read(wanted), ())
     world.apply(plan, 99)
     assert {place: world.maps[place] for place in theirs} == theirs
     assert bool(plan.refusals) == bool(theirs.keys() & wanted.keys())
     if plan.refusals:
         return
     # What a person has put into one that is no longer wanted keeps it.
-    kept = mine - wanted.keys()
+    kept = shared.keys() - wanted.keys()
     assert kept <= {place for place in world.maps for pending in plan.pending if pending.target == str(place)}
-    ours = {place: state.data for place, state in world.maps.items() if state.ours and place not in kept}
+    ours = {place: state.owned_data for place, state in world.maps.items() if state.ours and place not in kept}
     possible = {place: data for place, data in wanted.items() if (place.context, place.namespace) in world.namespaces}
-    assert {place: {key: value for key, value in (data or {}).items() if key in KEYS} for place, data in ours.items()} == possible
-    assert all((world.maps[place].data or {})["mine"] == "kept" for place in mine & possible.keys())
+    assert ours == possible
+    for place in shared.keys() & possible.keys():
+        stays = {key: (shared[place].data or {})[key] for key in shared[place].theirs - possible[place].keys()}
+        assert stays.items() <= (world.maps[place].data or {}).items()
     assert {place for pending in plan.pending for place in wanted if pending.target == str(place)} == wanted.keys() - possible
-    assert plan_config_maps(wanted, KEYS, world.read(wanted), ()).steps == ()
+    assert plan_config_maps(wanted, world.read(wanted), ()).steps == ()

@@ -20,9 +20,6 @@ from ..core.secrecy.patterns import without_logins
 
 AUTHORITIES, PROXY = "company-authorities", "company-proxy"
 FILE = "ca.crt"
-_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
-# What may be in these ConfigMaps by this module; other keys are people's.
-KEYS = frozenset({FILE, *_VARIABLES, *(name.upper() for name in _VARIABLES)})
 # A cluster takes ConfigMaps of up to 1 MiB.
 _MOST_BYTES = 1_000_000
 
@@ -41,9 +38,9 @@ def config_maps(
 
 
 def shown(data: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a ConfigMap for a diff: a number of certificates instead of them."""
+    """Return a ConfigMap of ours for a diff: a number of certificates instead of them."""
     count = f"{(data or {}).get(FILE, '').count('BEGIN CERTIFICATE')} certificates"
-    return {key: count if key == FILE else without_logins(value) for key, value in (data or {}).items() if key in KEYS}
+    return {key: count if key == FILE else without_logins(value) for key, value in (data or {}).items()}
 
 
 def _seen_from_pods(proxy: Proxy, context: str, profiles: Sequence[Mapping[str, Any]]) -> Proxy:

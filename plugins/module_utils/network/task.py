@@ -7,7 +7,7 @@ import contextlib
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
 from ..company.network import OPTIONS, CompanyNetwork, company_from
 from ..company.routes import collisions, routes
-from ..config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, plan_config_maps
+from ..config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, apply_each, plan_config_maps
 from ..core.errors import InputError, ToolMissing, WorkstationError, naming_files
 from ..core.notes import Notes
 from ..core.plan import Plan, Step
@@ -30,7 +30,7 @@ from ..core.system.lock import user_files
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import check_name
 from .ask import ask_all
-from .pods import KEYS, config_maps, shown
+from .pods import config_maps, shown
 from .ranges import finding, ranges_of
 from .reach import Finding, Reach, unreached
 
@@ -175,8 +175,8 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        pods = plan_config_maps(current.for_pods, KEYS, current.pods, spec.expected)
-        before = {str(place): shown(found.data) for place, found in current.pods.found.items() if found.ours}
+        pods = plan_config_maps(current.for_pods, current.pods, spec.expected)
+        before = {str(place): shown(found.owned_data) for place, found in current.pods.found.items() if found.ours}
         after = {str(step.place): shown(step.data) for step in pods.steps if isinstance(step, ConfigMapStep)}
         return Plan(
             (*steps, *pods.steps),
@@ -197,6 +197,10 @@ class Network(Subject[NetworkSpec, NetworkState]):
                 path.unlink(missing_ok=True)
         else:
             self.pods.apply(step)
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
+        """Carry out the plan; what one cluster refuses holds up no other."""
+        apply_each(plan, self.apply, report)
 
     def public(self, outcome: Result[NetworkSpec, NetworkState]) -> dict[str, Any]:
         """Return the matrix, and the routes that collide."""

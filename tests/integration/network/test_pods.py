@@ -12,7 +12,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.config_maps import ConfigMapPlace, ConfigMaps, plan_config_maps
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.notes import Notes
-from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, KEYS, PROXY
+from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, PROXY
 
 from rehearsal.services.certificates import Authority
 from tests.support.ansible_runs.cluster_roles import leading_nowhere, role_alone
@@ -100,7 +100,7 @@ def test_what_another_tool_writes_meanwhile_is_not_taken_over(cluster: Cluster) 
     place = ConfigMapPlace("colima-k8s", "team-p", PROXY)
     maps = ConfigMaps(Notes("network"), "give the network to pods")
     found = maps.read([place], (cluster.kubeconfig,))
-    (step,) = plan_config_maps({place: {"HTTPS_PROXY": "ours"}}, KEYS, found, ()).steps
+    (step,) = plan_config_maps({place: {"HTTPS_PROXY": "ours"}}, found, ()).steps
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PROXY}, "data": {"HTTPS_PROXY": "theirs"}}
     cluster.server.request("POST", "/api/v1/namespaces/team-p/configmaps?fieldManager=other", body)
     with pytest.raises(RefusedStep, match=f"write configmap team-p/{PROXY} of colima-k8s: other has just written it"):
@@ -119,12 +119,42 @@ def test_one_in_which_a_person_keeps_something_is_not_removed(cluster: Cluster) 
     cluster.server.request("DELETE", path)
 
 
-def test_an_immutable_one_of_ours_is_told_as_that(cluster: Cluster) -> None:
+def test_what_another_manager_has_written_as_well_stays_and_runs_end(cluster: Cluster) -> None:
+    cluster.network("team-p", http_proxy="http://10.0.0.1:3128")
+    path = f"/api/v1/namespaces/team-p/configmaps/{PROXY}"
+    theirs = {
+        "data": {"http_proxy": "http://10.0.0.1:3128"},
+        "metadata": {"name": PROXY},
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+    }
+    cluster.server.request("PATCH", f"{path}?fieldManager=gitops", theirs, content_type="application/apply-patch+yaml")
+    assert not cluster.network("team-p", http_proxy="http://10.0.0.1:3128")["changed"]
+    assert cluster.network("team-p")["changed"] and not cluster.network("team-p")["changed"]
+    data = cluster.data("team-p", PROXY) or {}
+    assert data["http_proxy"] == "http://10.0.0.1:3128" and "HTTP_PROXY" not in data
+    assert "(http_proxy)" in cluster.network()["pending"][0]["reason"]
+
+
+def test_a_second_context_of_the_cluster_takes_nothing_away(cluster: Cluster) -> None:
     cluster.network("team-p")
+    document = yaml.safe_load(cluster.kubeconfig.read_text())
+    (context,) = [one for one in document["contexts"] if one["name"] == "colima-k8s"]
+    document["contexts"].append({**context, "name": "renamed"})
+    cluster.kubeconfig = cluster.home / "two"
+    cluster.kubeconfig.write_text(yaml.safe_dump(document))
+    assert not [step for step in cluster.network("team-p", context="renamed")["actions"] if "remove" in step]
+    assert cluster.data("team-p", PROXY) and not cluster.network("team-p", context="renamed")["changed"]
+
+
+def test_an_immutable_one_of_ours_is_told_as_that(cluster: Cluster) -> None:
+    cluster.network("team-p", "default")
     path = f"/api/v1/namespaces/team-p/configmaps/{PROXY}"
     _status, there = cluster.server.request("GET", path)
     cluster.server.request("PUT", path, {**there, "immutable": True})
-    refused = cluster.network("team-p", https_proxy="http://other.example:3128")
+    refused = cluster.network("team-p", "default", https_proxy="http://other.example:3128")
+    assert (cluster.data("default", PROXY) or {})["https_proxy"] == "http://other.example:3128"
+    assert refused["actions"] == [f"change configmap default/{PROXY} of colima-k8s"]
     assert (
         f"write configmap team-p/{PROXY} of colima-k8s: an object of this name is of another type or immutable" in refused["msg"]
     )
