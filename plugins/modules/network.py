@@ -14,7 +14,8 @@ description:
     the kubelet's containerd and BuildKit, and says which of them fails at the name, the proxy, the authority or the other side.
   - Names address ranges of docker, of the clusters and of the VMs that collide with routes of a VPN or an office.
   - Keeps ConfigMaps C(company-authorities) and C(company-proxy) in namespaces whose pods ask for them.
-  - Keeps the file of authorities with which this collection asks AWS, C(~/.local/state/laptop.containers/authorities.pem).
+  - Keeps the files of authorities and of the proxy with which this collection asks AWS, C(authorities.pem) and C(proxy.env) in
+    C(~/.local/state/laptop.containers).
   - The settings themselves get into the VMs with O(laptop.containers.colima_profile#module:company_network).
   - Asking pulls no image and restarts nothing.
 extends_documentation_fragment: [laptop.containers.attributes]

@@ -57,6 +57,10 @@ class Proxy:
         """Return the proxy for a guest: gateway is the laptop's address there, no_proxy what a guest asks without a proxy."""
         return Proxy(_at(self.http, gateway), _at(self.https, gateway), tuple(dict.fromkeys((*no_proxy, *self.no_proxy))))
 
+    def by_scheme(self) -> dict[str, str]:
+        """Return it in the form of urllib; empty for no proxy."""
+        return {"http": self.http, "https": self.https, "no": ",".join(self.no_proxy)} if self else {}
+
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment, as both spellings, since programs read one or the other."""
         known = {"http_proxy": self.http, "https_proxy": self.https, "no_proxy": ",".join(self.no_proxy) if self else ""}

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.secrecy.patterns import without_logins
+from ..core.system.home import authorities_file
+from ..core.system.proxies import proxies_around, proxy_handler
 from ..ecr.registries import Registry
 from ..ecr.tokens import ENDPOINT_VARIABLES
 
@@ -35,13 +37,13 @@ def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) ->
     """Ask the registry with a login of a docker config. Raises Refused, and OSError where it can't be reached."""
     import ssl
     from urllib.error import HTTPError, URLError
-    from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener, getproxies_environment
+    from urllib.request import HTTPSHandler, Request, build_opener
 
     url = f"{endpoint_of(registry, environment)}/v2/"
     headers = {"Authorization": f"Basic {_basic(login)}", "Host": registry.host.name, "User-Agent": "laptop.containers"}
-    trust = ssl.create_default_context(cafile=environment.get("AWS_CA_BUNDLE") or None)
-    # Given its proxies, urllib does not ask macOS for them, which a forked process must not do.
-    opener = build_opener(ProxyHandler(getproxies_environment()), HTTPSHandler(context=trust))
+    company = authorities_file()
+    trust = ssl.create_default_context(cafile=environment.get("AWS_CA_BUNDLE") or (company if company.is_file() else None))
+    opener = build_opener(proxy_handler(url, proxies_around()), HTTPSHandler(context=trust))
     try:
         opener.open(Request(url, headers=headers), timeout=SECONDS).close()  # noqa: S310 - http(s), see above
     except HTTPError as error:

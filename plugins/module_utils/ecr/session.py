@@ -16,6 +16,7 @@ from ..core.errors import TimedOut, WorkstationError
 from ..core.secrecy.known import learn
 from ..core.system.command import Cli
 from ..core.system.home import authorities_file
+from ..core.system.proxies import passes_by, proxies_around
 
 # Time for a token from far away, not for a user who is away.
 PROGRAM_SECONDS = 60.0
@@ -29,16 +30,13 @@ class ProgramFailed(Exception):
 
 def session_of(profile: str) -> Any:
     """Return a session that also takes the roles which the AWS command has assumed and saved: an MFA code was typed for them."""
-    import urllib.request
-
     import botocore.session
     import botocore.utils
     from botocore.credentials import ProcessProvider
 
     # Where no variable names a proxy, botocore asks macOS for one, and a forked process, as Ansible's workers are, dies of that.
     library: Any = botocore.utils
-    around: Any = urllib.request
-    library.getproxies, library.proxy_bypass = around.getproxies_environment, around.proxy_bypass_environment
+    library.getproxies, library.proxy_bypass = proxies_around, passes_by
 
     class Saved(dict[str, Any]):
         """What the AWS command saved is read; what is asked for here stays in memory."""

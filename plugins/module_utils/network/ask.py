@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import shlex
 import ssl
 import time
@@ -14,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..colima.client.programs import Colima
 from ..colima.model.answers import ListedProfile
 from ..colima_paths import Name, parse_name
 from ..core.errors import WorkstationError
+from ..core.system.proxies import proxy_handler
 from ..docker.engine import EngineSilent, request_unix
 from .reach import Consumer, Reach, ReachKind, judged
 
@@ -30,9 +29,6 @@ _SECONDS = 10.0
 # After so long no further request begins: many profiles and silent addresses must not hold up a run.
 _ENOUGH_SECONDS = 20.0
 _AT_ONCE = 16
-# Its helpers for proxies of the environment are not in every stub.
-_request: Any = urllib.request
-_SCHEMES = ("http", "https")
 # What a proxy answers, for a plain address in the place of the other side.
 _OF_PROXIES = (407, 502, 503, 504)
 _EMPTY = "/run/laptop.containers-empty"
@@ -66,7 +62,7 @@ def ask_all(
     colima: Colima,
     rows: Sequence[ListedProfile],
     urls: Sequence[str],
-    environment: Mapping[str, str],
+    proxies: Mapping[str, str],
     bundle: str,
     *,
     seconds: float = _ENOUGH_SECONDS,
@@ -75,13 +71,7 @@ def ask_all(
 
     seconds: after so long no further request begins; one that has begun takes up to 30 seconds.
     """
-    proxies = {scheme: environment.get(f"{scheme}_proxy") or environment.get(f"{scheme}_proxy".upper()) for scheme in _SCHEMES}
-    through = {scheme: proxy for scheme, proxy in proxies.items() if proxy}
-    without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    questions = [
-        _Question(Consumer.LAPTOP, None, url, partial(_laptop, url, bundle, {} if _passes_by(url, without) else through))
-        for url in urls
-    ]
+    questions = [_Question(Consumer.LAPTOP, None, url, partial(_laptop, url, bundle, proxies)) for url in urls]
     questions += [question for url in urls for row in rows for question in _of(colima, row, url)]
     end = time.monotonic() + seconds
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -108,30 +98,19 @@ def _of(colima: Colima, row: ListedProfile, url: str) -> Iterator[_Question]:
         yield _Question(consumer, name, url, ask)
 
 
-def _passes_by(url: str, without: str) -> bool:
-    """Whether an address is asked without the proxy. Python knows names in no_proxy; curl, Go and docker read ranges, too."""
-    host = urlsplit(url).hostname or ""
-    if _request.proxy_bypass_environment(urlsplit(url).netloc, {"no": without}):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-        return any(address in ipaddress.ip_network(word.strip(), strict=False) for word in without.split(",") if "/" in word)
-    except ValueError:
-        return False
-
-
 def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> _Answer:
     context = ssl.create_default_context(cadata=bundle or None)
     if bundle:
         context.load_default_certs()
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler(dict(proxies)))
+    handler = proxy_handler(url, proxies)
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), handler)
     try:
         with opener.open(url, timeout=_SECONDS):
             return ReachKind.REACHED, ""
     except urllib.error.HTTPError as error:
-        return _answered(error.code, has_proxy=urlsplit(url).scheme in proxies)
+        return _answered(error.code, has_proxy=urlsplit(url).scheme in handler.proxies)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return judged(str(getattr(error, "reason", error)), has_proxy=bool(proxies))
+        return judged(str(getattr(error, "reason", error)), has_proxy=bool(handler.proxies))
 
 
 def _answered(code: int, *, has_proxy: bool) -> _Answer:

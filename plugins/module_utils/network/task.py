@@ -17,16 +17,17 @@ from ..colima.model.answers import ListedProfile
 from ..colima.model.options import profile_options
 from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
-from ..company.network import OPTIONS, CompanyNetwork, company_from
+from ..company.network import NEAR, OPTIONS, CompanyNetwork, Proxy, company_from
 from ..company.routes import collisions, routes
 from ..config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, apply_each, plan_config_maps
-from ..core.errors import InputError, ToolMissing, WorkstationError, naming_files
+from ..core.errors import InputError, ToolMissing, naming_files
 from ..core.notes import Notes
 from ..core.plan import Plan, Step
 from ..core.subject import Result, Subject
 from ..core.system.files import FileState, read_file, write_file
 from ..core.system.home import authorities_file
 from ..core.system.lock import user_files
+from ..core.system.proxies import proxies_around, proxy_file
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import check_name
 from .ask import ask_all
@@ -34,7 +35,7 @@ from .pods import config_maps, shown
 from .ranges import finding, ranges_of
 from .reach import Finding, Reach, unreached
 
-_MARK = "# laptop.containers writes this file: the authorities of your system, and those of your company.\n"
+_MARK = "# laptop.containers writes this file: "
 _REMEDY = "Make the directory writable."
 _MOST_BYTES = 8 << 20
 _RUNNING = "Running"
@@ -59,14 +60,23 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class OwnFile:
+    """A file of this module in the user's home. wanted: its text, empty for none."""
+
+    path: Path
+    wanted: str
+    found: FileState
+
+
+@dataclass(frozen=True)
 class NetworkState:
-    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none.
+    """What was found. files: of this module alone; bundle: the authorities, empty for none.
 
     for_pods: what is to be in which ConfigMap; pods: what is in them.
     """
 
-    bundle: FileState
-    wanted: str
+    files: tuple[OwnFile, ...]
+    bundle: str
     for_pods: Mapping[ConfigMapPlace, Mapping[str, str]]
     pods: ConfigMapsState
     collisions: tuple[Finding, ...]
@@ -74,15 +84,11 @@ class NetworkState:
 
 
 @dataclass(frozen=True)
-class WriteBundle(Step):
-    """The file of authorities gets this text."""
+class WriteOwnFile(Step):
+    """A file gets this text; without one it goes."""
 
+    path: Path = Path()
     text: str = ""
-
-
-@dataclass(frozen=True)
-class RemoveBundle(Step):
-    """The file of authorities goes."""
 
 
 class Network(Subject[NetworkSpec, NetworkState]):
@@ -142,61 +148,50 @@ class Network(Subject[NetworkSpec, NetworkState]):
         own = "".join(authority.pem for authority in spec.company.authorities)
         colima = Colima(resolve(os.environ, system))
         rows = _running(colima, spec.profiles) if spec.probes else ()
-        environment = {**os.environ, **spec.company.proxy.variables()}
-        wanted = f"{_MARK}{_roots()}{own}" if own else ""
-        for_pods = config_maps(spec.context, spec.pod_namespaces, wanted, spec.company.proxy, spec.profiles)
+        proxy = spec.company.proxy
+        bundle = f"{_MARK}the authorities of your system, and those of your company.\n{_roots()}{own}" if own else ""
+        for_pods = config_maps(spec.context, spec.pod_namespaces, bundle, proxy, spec.profiles)
         self.found = NetworkState(
-            _bundle(),
-            wanted,
+            _own_files({authorities_file(): bundle, proxy_file(): _proxy_text(proxy)}),
+            bundle,
             for_pods,
             self.pods.read(for_pods, spec.kubeconfig),
             tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
-            ask_all(colima, rows, spec.probes, environment, own),
+            ask_all(colima, rows, spec.probes, proxy.by_scheme() or proxies_around(), own),
         )
         return self.found
 
     def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
         """Return the state with what was written as it is now. Who reaches what was asked once: that changes nothing of it."""
         del applied
-        return replace(self.found, bundle=_bundle(), pods=self.pods.read(self.found.for_pods, spec.kubeconfig))
+        files = _own_files({file.path: file.wanted for file in self.found.files})
+        return replace(self.found, files=files, pods=self.pods.read(self.found.for_pods, spec.kubeconfig))
 
     def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
         """Return what to do with the file and the ConfigMaps, and what does not get out."""
-        found, wanted = current.bundle.text, current.wanted
-        target = f"'{authorities_file()}'"
-        ours = found.startswith(_MARK)
         failures = map(str, unreached(current.reaches))
-        steps: tuple[Step, ...] = ()
-        refusals: tuple[WorkstationError, ...] = ()
-        if current.bundle.kind != "absent" and not ours:
-            refusal = InputError(f"write {target}", "it is another program's file", "Move it away, and run again.")
-            refusals = (refusal,) if wanted else ()
-        elif wanted and found != wanted:
-            steps = (WriteBundle("write", target, "authorities", text=wanted),)
-        elif ours and not wanted:
-            steps = (RemoveBundle("remove", target, "authorities"),)
+        files = list(map(_plan_file, current.files))
         pods = plan_config_maps(current.for_pods, current.pods, spec.expected)
         before = {str(place): shown(found.owned_data) for place, found in current.pods.found.items() if found.ours}
         after = {str(step.place): shown(step.data) for step in pods.steps if isinstance(step, ConfigMapStep)}
         return Plan(
-            (*steps, *pods.steps),
+            (*(step for file in files for step in file.steps), *pods.steps),
             before,
             {**before, **after},
             pods.pending,
             (*map(str, current.collisions), *failures),
-            (*refusals, *pods.refusals),
+            (*(refusal for file in files for refusal in file.refusals), *pods.refusals),
         )
 
     def apply(self, step: Step) -> None:
-        """Write or remove the file, or a ConfigMap."""
-        path = authorities_file()
-        if isinstance(step, WriteBundle):
-            write_file(path, step.text, 0o644, _REMEDY)
-        elif isinstance(step, RemoveBundle):
-            with naming_files(f"remove '{path}'", _REMEDY):
-                path.unlink(missing_ok=True)
-        else:
+        """Write or remove a file, or a ConfigMap."""
+        if not isinstance(step, WriteOwnFile):
             self.pods.apply(step)
+        elif step.text:
+            write_file(step.path, step.text, 0o644, _REMEDY)
+        else:
+            with naming_files(f"remove '{step.path}'", _REMEDY):
+                step.path.unlink(missing_ok=True)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan; what one cluster refuses holds up no other."""
@@ -208,15 +203,32 @@ class Network(Subject[NetworkSpec, NetworkState]):
         return {
             "matrix": [reach.public() for reach in after.reaches],
             "collisions": [str(collision) for collision in after.collisions],
-            "bundle": str(authorities_file()) if after.wanted else "",
+            "bundle": str(authorities_file()) if after.bundle else "",
         }
 
 
 SUBJECT = Network
 
 
-def _bundle() -> FileState:
-    return read_file(authorities_file(), _MOST_BYTES)
+def _own_files(wanted: Mapping[Path, str]) -> tuple[OwnFile, ...]:
+    return tuple(OwnFile(path, text, read_file(path, _MOST_BYTES)) for path, text in wanted.items())
+
+
+def _proxy_text(proxy: Proxy) -> str:
+    """Return the text of the file with the proxy. What is on the laptop, such as a stand-in for AWS, is asked without it."""
+    known = replace(proxy, no_proxy=(*NEAR, *proxy.no_proxy)).variables() if proxy else {}
+    lines = [f"{name}={value}\n" for name, value in known.items() if name.islower()]
+    return f"{_MARK}the proxy of your company, for requests to AWS.\n{''.join(lines)}" if lines else ""
+
+
+def _plan_file(file: OwnFile) -> Plan:
+    ours, what = file.found.text.startswith(_MARK), f"'{file.path}'"
+    if file.found.kind != "absent" and not ours:
+        refusal = InputError(f"write {what}", "it is another program's file", "Move it away, and run again.")
+        return Plan(refusals=(refusal,) if file.wanted else ())
+    if file.wanted == file.found.text:
+        return Plan()
+    return Plan((WriteOwnFile("write" if file.wanted else "remove", what, file.path.stem, path=file.path, text=file.wanted),))
 
 
 def _check_probes(probes: Sequence[str]) -> None:

@@ -58,7 +58,12 @@ given = [{"host": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "endpoint_u
 try:
     tokens.fetch_tokens(registries.registries_from(given), {})
 except TokenRefused as refused:
-    print(json.dumps([refused.kind, asked]))
+    kind = refused.kind
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.proxies import proxy_handler
+try:
+    urllib.request.build_opener(proxy_handler("http://a.example/", {"http": "http://127.0.0.1:1"})).open("http://a.example/")
+except OSError:
+    print(json.dumps([kind, asked]))
 """
 
 

@@ -50,10 +50,10 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def kinds(url: str, environment: dict[str, str] | None = None, *, vm: bool = True) -> dict[str, str]:
+def kinds(url: str, proxies: dict[str, str] | None = None, *, vm: bool = True) -> dict[str, str]:
     colima = Colima(resolve({}, "Linux"))
     rows = [ListedProfile(**ROW)] if vm else []
-    return {one.consumer.value: one.kind.value for one in ask_all(colima, rows, [url], environment or {}, "")}
+    return {one.consumer.value: one.kind.value for one in ask_all(colima, rows, [url], proxies or {}, "")}
 
 
 def test_a_file_in_the_home_of_root_stays(guest: Path) -> None:
@@ -84,15 +84,15 @@ def server() -> Iterator[str]:
 
 @pytest.mark.usefixtures("guest")
 def test_the_laptop_asks_without_the_proxy_what_needs_none(server: str) -> None:
-    proxy = {"http_proxy": "http://127.0.0.1:9"}
+    proxy = {"http": "http://127.0.0.1:9", "https": ""}
     assert kinds(server, proxy, vm=False) == {"laptop": "proxy"}
-    assert kinds(server, {**proxy, "no_proxy": "127.0.0.1"}, vm=False) == {"laptop": "reached"}
+    assert kinds(server, {**proxy, "no": "127.0.0.1"}, vm=False) == {"laptop": "reached"}
 
 
 @pytest.mark.usefixtures("guest")
 @pytest.mark.parametrize(("without", "kind"), [("127.0.0.0/8", "reached"), ("10.0.0.0/8,x/y", "proxy")])
 def test_a_range_without_a_proxy_counts_as_curl_and_docker_count_it(server: str, without: str, kind: str) -> None:
-    assert kinds(server, {"http_proxy": "http://127.0.0.1:9", "no_proxy": without}, vm=False) == {"laptop": kind}
+    assert kinds(server, {"http": "http://127.0.0.1:9", "no": without}, vm=False) == {"laptop": kind}
 
 
 def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
@@ -105,7 +105,7 @@ def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
 
 @pytest.mark.usefixtures("guest")
 def test_a_proxy_that_answers_in_its_place_is_no_other_side(server: str) -> None:
-    assert kinds("http://registry.example/strange", {"http_proxy": server}, vm=False) == {"laptop": "proxy"}
+    assert kinds("http://registry.example/strange", {"http": server}, vm=False) == {"laptop": "proxy"}
 
 
 @pytest.mark.usefixtures("guest")

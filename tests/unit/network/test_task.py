@@ -13,10 +13,14 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.company.network import Proxy
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.proxies import proxies_around, proxy_file
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.session import session_of
 from ansible_collections.laptop.containers.plugins.module_utils.network.pods import config_maps
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
+from botocore.exceptions import ClientError, EndpointConnectionError, ProxyConnectionError
 
 from rehearsal.services.certificates import Authority
+from tests.support.network.company_proxy import REGISTRY, company_proxy
 from tests.support.network.web_server import web_server
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,6 +59,54 @@ def test_a_company_s_authorities_never_stand_alone(bundle: Path, authority: str,
     with pytest.raises(WorkstationError, match="Could not find 'certifi'"):
         run(authorities=[authority])
     assert not bundle.exists()
+
+
+def test_aws_is_asked_through_the_company_s_proxy(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with company_proxy() as proxy:
+        given = {"authorities": [proxy.certificate], "https_proxy": proxy.url}
+        assert len(run(**given)["actions"]) == 2 and not run(**given)["changed"]
+
+        def ask() -> None:
+            proxy.asked.clear()
+            client = session_of("").create_client("ecr", region_name="eu-central-1", endpoint_url=f"https://{REGISTRY}")
+            with pytest.raises((ClientError, EndpointConnectionError, ProxyConnectionError)):
+                client.get_authorization_token()
+
+        ask()
+        assert set(proxy.asked) == {f"{REGISTRY}:443/"}
+        # A variable goes before, as one of the shell's does for every program.
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        ask()
+        assert proxy.asked == []
+        monkeypatch.delenv("HTTPS_PROXY")
+        run(**given, no_proxy=[REGISTRY])
+        ask()
+        assert proxy.asked == []
+    assert len(run(state="absent")["actions"]) == 2
+    assert sorted(path.name for path in bundle.parent.iterdir()) == ["lock"]
+
+
+@pytest.mark.parametrize(
+    ("around", "proxies"),
+    [
+        ({}, {"https": "http://company:1", "no": "localhost"}),
+        ({"no_proxy": "mine"}, {"https": "http://company:1", "no": "mine"}),
+        ({"https_proxy": "http://mine:2"}, {"https": "http://mine:2"}),
+        ({"ALL_PROXY": "http://mine:2"}, {"all": "http://mine:2"}),
+    ],
+)
+def test_a_proxy_of_the_environment_goes_before(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, around: dict[str, str], proxies: dict[str, str]
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    bundle.parent.mkdir(parents=True)
+    proxy_file().write_text("# laptop.containers\nhttps_proxy=http://company:1\nno_proxy=localhost\n")
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    assert proxies_around() == proxies
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "foreign"])
