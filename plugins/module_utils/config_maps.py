@@ -108,7 +108,7 @@ class ConfigMaps:
             by_context.setdefault(place.context, []).append(place)
         # A cluster that is silent takes half a minute, and holds up no other.
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = pool.map(lambda one: self._found(*one, paths), by_context.items())
+            found = pool.map(lambda context: self._found(context, by_context[context], paths), by_context)
         return ConfigMapsState({place: state for of_context in found for place, state in of_context.items()}, noted)
 
     def _found(
