@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..company.network import network_variables
 from ..core.defaults import complete
-from ..core.errors import InputError, in_words
+from ..core.errors import InputError, WorkstationError, in_words
 from ..core.options import problems
 from ..core.subject import Subject
 
@@ -79,9 +80,16 @@ def subject_of(module: str) -> Subject[Any, Any]:
 def spec_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
     """Return what the settings ask of a module. Raises InputError for settings that a run would refuse."""
     refuse_wrong(module, subject, options)
-    try:
+    with _in_words_of(module, subject):
         return subject.parse(complete(subject.argument_spec, options), check_mode=True)
-    except InputError as error:
+
+
+@contextlib.contextmanager
+def _in_words_of(module: str, subject: Subject[Any, Any]) -> Iterator[None]:
+    """Let failures name the variables of the role instead of the module's options."""
+    try:
+        yield
+    except WorkstationError as error:
         names = variables_of(module, subject)
         error.what, error.reason, error.remedy = (in_words(part, names) for part in (error.what, error.reason, error.remedy))
         raise
@@ -107,5 +115,6 @@ def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None
     spec = spec_of(module, subject, options)
     if prepared is not None:
         prepared(subject)
-    current = subject.read(spec)
-    return SubjectReading(module, subject, spec, current, subject.plan(spec, current))
+    with _in_words_of(module, subject):
+        current = subject.read(spec)
+        return SubjectReading(module, subject, spec, current, subject.plan(spec, current))

@@ -32,7 +32,7 @@ class Item:
     """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done.
 
     unlinked says why service accounts are not served, which is a failure after all else was done. foreign: the secret belongs to
-    another manager and stays, although ours are to be removed.
+    another manager and stays, although ours are to be removed. allowed_by: the option with which what failed would be done.
     """
 
     namespace: str
@@ -48,6 +48,7 @@ class Item:
     failure: str = ""
     unlinked: str = ""
     foreign: bool = False
+    allowed_by: str = ""
 
     @property
     def idle(self) -> bool:
@@ -197,9 +198,9 @@ def _plan_absent(view: View, namespace: str, spec: PullSecretSpec, _policy: Poli
 
 def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Policy, now: datetime) -> Item:
     current = view.secrets.get(namespace)
-    failure = _refusal(view, namespace, policy, current)
+    failure, allowed_by = _refusal(view, namespace, policy, current)
     if failure:
-        return Item(namespace, current=current, failure=failure)
+        return Item(namespace, current=current, failure=failure, allowed_by=allowed_by)
     away = view.comes or ("the cluster can't be read now" if view.unreachable else "")
     reason = away or due(current, spec, policy.threshold, now)
     unlinked = view.unlinked.get(namespace, "") if spec.service_accounts else ""
@@ -225,26 +226,25 @@ def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Poli
     )
 
 
-def _refusal(view: View, namespace: str, policy: Policy, current: PullSecretState | None) -> str:
+def _refusal(view: View, namespace: str, policy: Policy, current: PullSecretState | None) -> tuple[str, str]:
+    """Return why nothing is done in a namespace, and the option with which it would be; empty for none."""
     if namespace in view.refused:
-        return view.refused[namespace]
+        return view.refused[namespace], ""
     if namespace in view.missing and not policy.create_namespaces and not view.comes:
-        return "the namespace does not exist. Create it, or set O(create_namespaces=true)."
-    return _refusal_of(current, policy) if current is not None else ""
+        return "the namespace does not exist. Create it, or set O(create_namespaces=true).", "create_namespaces"
+    return _refusal_of(current, policy) if current is not None else ("", "")
 
 
-def _refusal_of(current: PullSecretState, policy: Policy) -> str:
+def _refusal_of(current: PullSecretState, policy: Policy) -> tuple[str, str]:
     if current.held_by:
-        return held(current.held_by)
+        return held(current.held_by), ""
     if not current.ours and not policy.adopt:
         made_by = " and ".join(current.owners) or "another program"
-        return f"a secret of this name exists and was made by {made_by}. Set O(adopt=true), or choose another O(name)."
+        return f"a secret of this name exists and was made by {made_by}. Set O(adopt=true), or choose another O(name).", "adopt"
     if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
-        return (
-            f"its content was changed by {' and '.join(current.owners)}. Set O(force_conflicts=true) to overwrite it, "
-            "or choose another O(name)."
-        )
-    return ""
+        changed = f"its content was changed by {' and '.join(current.owners)}"
+        return f"{changed}. Set O(force_conflicts=true) to overwrite it, or choose another O(name).", "force_conflicts"
+    return "", ""
 
 
 def _plan_accounts(

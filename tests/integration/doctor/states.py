@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from dataclasses import dataclass
 
 from ansible_collections.laptop.containers.plugins.module_utils.company.routes import routes
@@ -21,6 +22,7 @@ from .ways import (
     delete_secret,
     docker_config,
     edit,
+    edit_secret,
     end_engine,
     expire_secret,
     expiring_certificate,
@@ -73,7 +75,7 @@ def policy(**rule: object) -> Break:
 
 
 # What people meet most; the others are healed in `make test-long`.
-USUAL = {"a program is gone", "the context is removed", "a pull secret has expired", "the old VM of a move is kept"}  # fmt: skip
+USUAL = {"a program is gone", "the context is removed", "a pull secret was edited", "the old VM of a move is kept"}  # fmt: skip
 USUAL_IN_THE_VMS = {
     "a VM is deleted", "a VM is frozen", "a change waits for a restart", "the engine's socket is gone", "k3s is stopped",
 }  # fmt: skip
@@ -110,12 +112,16 @@ ON_THE_LAPTOP = [
           edit(".zshrc", lambda text: f"{text}alias d=docker\nexport DOCKER_HOST=tcp://10.0.0.1:2375\n")),
     State("the shell has DOCKER_CONTEXT", "docker.variables", "warning", variable("DOCKER_CONTEXT", "default")),
     State("the builder is removed", "builders.builder", "broken", run("docker buildx rm --force multi-platform")),
+    State("docker's directory is gone", "builders.builder", "broken", run("rm -r ~/.docker")),
+    State("a builder's context leads elsewhere", "builders.nodes", "broken",
+          run("docker context update colima-buildx --docker host=ssh://me@build.example.org")),
     State("the builder's record is damaged", "builders.builder", "broken",
           edit(".docker/buildx/instances/multi-platform", lambda _text: "{")),
     State("another builder is the default", "builders.builder", "warning", run("docker buildx use --default colima-buildx")),
     State("a builder of a lost context is left", "builders.stale", "note",
           copy_builder("old", "nowhere"), "old"),
     State("a pull secret is deleted", "registries.secret", "broken", delete_secret, "colima-k8s/team-a"),
+    State("a pull secret was edited", "registries.secret", "broken", edit_secret, "colima-k8s/default"),
     State("a pull secret has expired", "registries.secret", "broken", expire_secret, "colima-k8s/default"),
     State("the registry takes no old token", "registries.access", "broken", rotate_tokens),
     State("a service account does not pull", "registries.accounts", "warning",
@@ -159,6 +165,8 @@ IN_THE_VMS = [
           edit(".colima/k8s/colima.yaml", lambda _text: "runtime: [docker"), "k8s"),
     State("a VM's definition is damaged", "profiles.health", "broken", damage_definition, "k8s"),
     State("the engine has died", "profiles.engine", "broken", end_engine, "docker-buildx"),
+    State("a running VM's colima.yaml was edited", "profiles.drift", "warning",
+          edit(".colima/k8s/colima.yaml", lambda text: re.sub("(?m)^memory: .*", "memory: 2", text)), "k8s"),
     State("a VM has other settings", "profiles.drift", "warning", run("colima stop k8s && colima start k8s --cpus 2"), "k8s"),
     State("a change waits for a restart", "profiles.pending", "warning", all_of(
         run("colima stop k8s && colima start k8s --cpus 2"), setting("colima_restart", "never")), "k8s"),

@@ -222,6 +222,12 @@ def expire_secret(patient: Patient) -> None:
     assert patient.cluster.request("PUT", path, found)[0] == 200
 
 
+def edit_secret(patient: Patient) -> None:
+    path = "/api/v1/namespaces/default/secrets/ecr-creds"
+    _status, found = patient.cluster.request("GET", path)
+    assert patient.cluster.request("PUT", path, {**found, "data": {".dockerconfigjson": "eyJhdXRocyI6e319"}})[0] == 200
+
+
 def delete_secret(patient: Patient) -> None:
     assert patient.cluster.request("DELETE", "/api/v1/namespaces/team-a/secrets/ecr-creds")[0] == 200
 

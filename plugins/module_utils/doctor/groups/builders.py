@@ -57,7 +57,8 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
 
 
 def _builder(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
-    converge = laptop.converge("buildx")
+    # A builder needs docker's plugin and the context of its engine.
+    converge = laptop.converge("docker_cli,docker_context,buildx")
     steps = [step for step in look.plan.steps if isinstance(step, BuildxStep) and step.builder == item.name and not step.silent]
     state: BuildersState = look.current
     if item.name not in state.builders:
@@ -75,7 +76,7 @@ def _builder(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
 def _nodes(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
     state: BuildersState = look.current
     if not state.dead_nodes(item.name):
-        return _living_nodes(look, state, item.name)
+        return _living_nodes(laptop, look, state, item.name)
     profiles = laptop.profiles() if laptop.has("colima_profile") else {}
     down = [name for name, profile in profiles.items() if profile.health == "stopped"]
     if down:
@@ -88,12 +89,14 @@ def _nodes(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
     return NODES.broken(*finding, item.name)
 
 
-def _living_nodes(look: SubjectReading, state: BuildersState, name: str) -> Check:
+def _living_nodes(laptop: Laptop, look: SubjectReading, state: BuildersState, name: str) -> Check:
     shown = {node.name: state.status(name, node) for node in state.builders[name].nodes}
     if "unknown" in shown.values():
         # An engine behind ssh, say: only buildx can ask it, and says nothing of an engine that does not answer.
         answers = look.subject.buildx.statuses(name, COMMAND_SECONDS)
         if silent := [f"'{node}'" for node, status in shown.items() if status == "unknown" and node not in answers]:
-            return NODES.broken(f"no answer to buildx from node {' and '.join(silent)}", f"docker buildx inspect {name}", name)
+            changed = laptop.has("docker_context") and laptop.look("docker_context").plan.steps
+            remedy = laptop.converge("docker_context,buildx") if changed else f"docker buildx inspect {name}"
+            return NODES.broken(f"no answer to buildx from node {' and '.join(silent)}", remedy, name)
         shown |= answers
     return NODES.ok("running" if set(shown.values()) == {"running"} else "ready; the first build starts it", name)

@@ -139,9 +139,9 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
         return ""
     options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
     changed = [f"{option}: {shown(option, there[option])} -> {shown(option, target[option])}" for option in options]
-    others = [
-        str(action) for action in plan.shown if action.kind not in (ActionKind.START, ActionKind.STOP, ActionKind.WRITE_SETTINGS)
-    ]
+    # Where the VM runs as it should and its colima.yaml says otherwise, the next start would not.
+    told = (ActionKind.START, ActionKind.STOP, *((ActionKind.WRITE_SETTINGS,) if changed else ()))
+    others = [str(action) for action in plan.shown if action.kind not in told]
     return "; ".join([*changed, *others])
 
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, cast
 
-from ...core.errors import WorkstationError
+from ...core.errors import WorkstationError, in_words
 from ...ecr.renewal import hours_left
 from ...ecr_pull_secret.model import auths_in, config_in
 from ...ecr_pull_secret.read import read_view
@@ -19,6 +19,7 @@ from ...registry_login.task import read_logins
 from ..laptop import Laptop
 from ..model import Check, CheckKind
 from ..registry_access import LoginRefused, endpoint_of, try_login
+from ..settings import variables_of
 
 SECRET = CheckKind("registries.secret", "whether the pull secret is in each namespace, with its hours left")
 ACCOUNTS = CheckKind("registries.accounts", "whether the service accounts of a namespace pull with the secret")
@@ -46,7 +47,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     plan = cast(Any, subject.plan(spec, PullSecretsState(tuple(views), logins))).run
     for cluster in plan.clusters:
         yield CLUSTER.ok("it answers", cluster.view.context)
-        yield from _secrets(laptop, spec, cluster)
+        yield from _secrets(laptop, spec, cluster, partial(in_words, variables=variables_of("ecr_pull_secret", subject)))
     for outcome in plan.logins:
         if not outcome.item.idle:
             yield LOGIN.warning(str(outcome.item.reason or "it is due"), converge, outcome.item.place.where)
@@ -70,14 +71,15 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
         yield CLUSTER.broken(error.complaint, error.remedy or laptop.converge("colima"), context)
 
 
-def _secrets(laptop: Laptop, spec: Any, cluster: Any) -> Iterator[Check]:
+def _secrets(laptop: Laptop, spec: Any, cluster: Any, words: Callable[[str], str]) -> Iterator[Check]:
     converge, now = laptop.converge("secret_refresh"), spec.now
     for item in cluster.plan.items:
         about = f"{cluster.view.context}/{item.namespace}"
         left = item.current.expires_at if item.current is not None else None
         hours = f"{hours_left(left, now):g} h left" if left is not None else "no expiry recorded"
         if item.failure:
-            yield SECRET.broken(item.failure, converge, about)
+            allow = [f"secret_refresh_{item.allowed_by}=true"] if item.allowed_by else []
+            yield SECRET.broken(words(item.failure), laptop.converge("secret_refresh", *allow), about)
         elif item.current is None:
             yield SECRET.broken("it is missing", converge, about)
         elif left is not None and left <= now:
