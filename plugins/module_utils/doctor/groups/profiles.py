@@ -93,6 +93,9 @@ def _address(current: ProfileState, name: str) -> Iterator[Check]:
 
 def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
     """Return what was found and what repairs it: a run, which restarts no VM with containers; else the words for that."""
+    if plan.refusals:
+        refusal = plan.refusals[0]
+        return f"{found}, and a run could not {refusal.what}: {refusal.reason}", refusal.remedy
     held = next((item for item in plan.pending if item.kind in REPAIRS), None)
     if held is None:
         return found, laptop.converge(TAG)
