@@ -159,6 +159,13 @@ class Paths:
                     "Choose a shorter name, or set COLIMA_HOME to a shorter directory.",
                 )
 
+    def check_links(self) -> None:
+        """Raise InputError where a directory is a link into nothing, as to a disk that is not mounted: VMs would be made anew."""
+        for place in dict.fromkeys((self.base, self.lima)):
+            if place.is_symlink() and not place.exists():
+                reason = f"it leads to '{place.readlink()}', which does not exist"
+                raise InputError(f"use '{place}'", reason, "Mount the disk that it is on, or remove the link.")
+
 
 def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path], bool] = Path.exists) -> Paths:
     """Return the directories by colima's own rules.
@@ -170,7 +177,7 @@ def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path]
     dotted = home / ".colima"
     if environment.get("COLIMA_HOME"):
         base = Path(environment["COLIMA_HOME"])
-    elif exists(dotted):
+    elif exists(dotted) or dotted.is_symlink():
         base = dotted
     elif environment.get("XDG_CONFIG_HOME"):
         base = Path(environment["XDG_CONFIG_HOME"]) / "colima"

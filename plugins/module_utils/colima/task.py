@@ -131,6 +131,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
     def read(self, spec: ProfilesSpec) -> ProfilesState:
         """Return the profiles as they are, and the answers of VMs that the plan depends on."""
         colima = self.colima
+        colima.paths.check_links()
         for profile in spec.profiles:
             colima.paths.check_socket_length(profile.name, spec.host.system)
         reading = survey(colima, spec)

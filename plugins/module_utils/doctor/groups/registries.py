@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
@@ -72,29 +73,37 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
 
 
 def _secrets(laptop: Laptop, spec: Any, cluster: Any, words: Callable[[str], str]) -> Iterator[Check]:
-    converge, now = laptop.converge("secret_refresh"), spec.now
     for item in cluster.plan.items:
         about = f"{cluster.view.context}/{item.namespace}"
-        left = item.current.expires_at if item.current is not None else None
-        hours = f"{hours_left(left, now):g} h left" if left is not None else "no expiry recorded"
         if item.failure:
             allow = [f"secret_refresh_{item.allowed_by}=true"] if item.allowed_by else []
             yield SECRET.broken(words(item.failure), laptop.converge("secret_refresh", *allow), about)
-        elif item.current is None:
-            yield SECRET.broken("it is missing", converge, about)
-        elif left is not None and left <= now:
-            yield SECRET.broken("it has expired", converge, about)
-        elif item.verb:
-            yield SECRET.warning(f"it is due: {item.reason}", converge, about)
         else:
-            yield SECRET.ok(hours, about)
-        if item.unlinked or item.absent_accounts:
-            yield ACCOUNTS.warning(item.unlinked or f"{', '.join(item.absent_accounts)} is missing", converge, about)
-        elif item.link:
-            names = ", ".join(account.name for account in item.link)
-            yield ACCOUNTS.warning(f"{names} does not pull with it", converge, about)
-        elif spec.secret.service_accounts:
-            yield ACCOUNTS.ok("they pull with it", about)
+            yield _secret(laptop, spec.now, item, about)
+        if spec.secret.service_accounts:
+            yield _accounts(laptop, item, about)
+
+
+def _secret(laptop: Laptop, now: datetime, item: Any, about: str) -> Check:
+    converge = laptop.converge("secret_refresh")
+    if item.current is None:
+        return SECRET.broken("it is missing", converge, about)
+    left = item.current.expires_at
+    if left is not None and left <= now:
+        return SECRET.broken("it has expired", converge, about)
+    if item.verb:
+        return SECRET.warning(f"it is due: {item.reason}", converge, about)
+    return SECRET.ok(f"{hours_left(left, now):g} h left" if left is not None else "no expiry recorded", about)
+
+
+def _accounts(laptop: Laptop, item: Any, about: str) -> Check:
+    converge = laptop.converge("secret_refresh")
+    if item.unlinked or item.absent_accounts:
+        return ACCOUNTS.warning(item.unlinked or f"{', '.join(item.absent_accounts)} is missing", converge, about)
+    if item.link:
+        names = ", ".join(account.name for account in item.link)
+        return ACCOUNTS.warning(f"{names} does not pull with it", converge, about)
+    return ACCOUNTS.ok("they pull with it", about)
 
 
 def _access(laptop: Laptop, spec: Any, views: list[View]) -> Iterator[Check]:

@@ -139,6 +139,16 @@ def test_an_engines_socket_counts_too_where_lima_has_a_short_home() -> None:
         Paths(Path("/" + "u" * 90), Path("/l")).check_socket_length(parse_name("a"), "Darwin")
 
 
+@pytest.mark.parametrize("system", ["Linux", "Darwin"])
+def test_a_link_to_a_disk_that_is_not_mounted_is_refused(tmp_path: Path, system: str) -> None:
+    (tmp_path / ".colima").symlink_to(tmp_path / "disk" / "colima")
+    paths = resolve({"HOME": str(tmp_path)}, system)
+    with pytest.raises(InputError, match=f"it leads to '{tmp_path}/disk/colima', which does not exist. Mount the disk"):
+        paths.check_links()
+    (tmp_path / "disk" / "colima").mkdir(parents=True)
+    paths.check_links()
+
+
 def test_only_what_is_given_is_stated() -> None:
     params = {
         "name": "dev",
