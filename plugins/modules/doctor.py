@@ -200,7 +200,7 @@ checks:
         - "C(network.names), whether the laptop resolves the names of the registries, where no proxy does it."
         - "C(network.guest_names), whether a VM resolves names, asked in it."
         - "C(network.guest_authority), whether a VM has a custom CA where the laptop needs one."
-        - "C(network.reach), whether the laptop, VMs, docker, the kubelet and BuildKit reach what they have to."
+        - "C(network.reach), whether the laptop, VMs, docker, the kubelet, BuildKit and pods reach what they have to."
         - "C(network.routes), whether address ranges of VMs and containers collide with routes of a VPN or an office."
         - "C(network.pods), whether namespaces have the authorities and the proxy that their pods were to get."
         - "C(policy.file), whether the policy of the team can be read."

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Asks each consumer for addresses outside with a request of its own, namely the laptop, the system of each running VM, docker,
-    the kubelet's containerd and BuildKit, and says which of them fails at the name, the proxy, the authority or the other side.
+    the kubelet's containerd, BuildKit and pods of O(pod_namespaces), and says which of them fails at the name, the proxy, the
+    authority or the other side.
   - Names address ranges of docker, of the clusters and of the VMs that collide with routes of a VPN or an office.
   - Keeps ConfigMaps C(company-authorities) and C(company-proxy) in namespaces whose pods ask for them.
   - Keeps the files of authorities and of the proxy with which this collection asks AWS, C(authorities.pem) and C(proxy.env) in
@@ -132,7 +133,7 @@ matrix:
     consumer:
       description: Who asked.
       type: str
-      choices: [laptop, VM, docker, kubelet, BuildKit]
+      choices: [laptop, VM, docker, kubelet, BuildKit, pod]
     profile:
       description: The profile; empty for the laptop.
       type: str
@@ -142,7 +143,7 @@ matrix:
     reach:
       description: How far the request came. V(reached) whatever the other side answered.
       type: str
-      choices: [reached, name, proxy, authority, certificate, silent, unknown]
+      choices: [reached, name, proxy, authority, certificate, portal, silent, unknown]
     meaning:
       description: The same in words.
       type: str

@@ -14,7 +14,7 @@ from ..colima.model.ecr_credentials import ARGUMENTS
 from ..colima.plan.company_network import no_proxy_hosts
 from ..colima_paths import parse_name
 from ..company.network import GATEWAY, Proxy
-from ..config_maps import ConfigMapPlace
+from ..config_maps import ConfigMapPlace, ConfigMapsState
 from ..core.errors import InputError
 from ..core.secrecy.patterns import without_logins
 
@@ -35,6 +35,12 @@ def config_maps(
         )
     contents = {AUTHORITIES: {FILE: bundle} if bundle else {}, PROXY: _seen_from_pods(proxy, context, profiles).variables()}
     return {ConfigMapPlace(context, namespace, name): data for namespace in namespaces for name, data in contents.items() if data}
+
+
+def written(wanted: Mapping[ConfigMapPlace, Mapping[str, str]], current: ConfigMapsState) -> list[ConfigMapPlace]:
+    """Return the ConfigMaps of namespaces that have everything that they are to get."""
+    lacking = {place.namespace for place, data in wanted.items() if not data.items() <= (current.found[place].data or {}).items()}
+    return [place for place in wanted if place.namespace not in lacking]
 
 
 def shown(data: Mapping[str, str] | None) -> dict[str, str]:

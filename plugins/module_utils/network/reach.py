@@ -17,6 +17,7 @@ class Consumer(Enum):
     DOCKER = "docker"
     KUBELET = "kubelet"
     BUILDKIT = "BuildKit"
+    POD = "pod"
 
 
 class ReachKind(Enum):
@@ -27,6 +28,7 @@ class ReachKind(Enum):
     PROXY = "proxy"
     AUTHORITY = "authority"
     CERTIFICATE = "certificate"
+    PORTAL = "portal"
     SILENT = "silent"
     UNKNOWN = "unknown"
 
@@ -34,6 +36,7 @@ class ReachKind(Enum):
 # A program of the VM's own that failed before it asked anything.
 _NOT_ASKED = r"^(\S*sh|sudo): .*not found$|executable file not found|dial unix"
 _NOT_VALID = r"has expired|not yet valid|is (not )?valid for|hostname mismatch|no alternative certificate|does not match target"
+_NOT_TRUSTED = r"x509:|CERTIFICATE_VERIFY_FAILED|certificate verify failed|unable to get local issuer|self.signed|^curl: .77."
 _NO_ANSWER = (
     r"connection refused|[Tt]imed? ?out|deadline exceeded|unreachable|no route to host|reset by peer|"
     r"Failed to connect|Couldn't connect"
@@ -46,7 +49,7 @@ _ANSWERED = (
 _SIGNS = (
     (ReachKind.UNKNOWN, _NOT_ASKED),
     (ReachKind.CERTIFICATE, _NOT_VALID),
-    (ReachKind.AUTHORITY, r"x509:|CERTIFICATE_VERIFY_FAILED|certificate verify failed|unable to get local issuer|self.signed"),
+    (ReachKind.AUTHORITY, _NOT_TRUSTED),
     (ReachKind.PROXY, r"proxyconnect|Proxy Authentication|Could not resolve proxy|CONNECT tunnel failed|Tunnel connection"),
     (ReachKind.NAME, r"no such host|[Nn]ame (or service not known|resolution)|server misbehaving|Could not resolve|nodename nor"),
     (ReachKind.SILENT, _NO_ANSWER),
@@ -60,6 +63,7 @@ _MEANINGS = {
     ReachKind.PROXY: "the proxy does not let it through",
     ReachKind.AUTHORITY: "the authority of its certificate is unknown",
     ReachKind.CERTIFICATE: "its certificate is not valid for it",
+    ReachKind.PORTAL: "a page that wants a log-in answers in its place",
     ReachKind.SILENT: "nothing answers",
     ReachKind.UNKNOWN: "it could not be asked",
 }
@@ -68,6 +72,7 @@ _REMEDIES = {
     ReachKind.PROXY: "See whether the proxy runs, and whether it wants a log-in; its address is O(https_proxy).",
     ReachKind.AUTHORITY: "Add the certificate of the company's authority to O(authorities), or set O(local_authorities=true).",
     ReachKind.CERTIFICATE: "See whether the clock is right, and whether a page of the network wants a log-in first.",
+    ReachKind.PORTAL: "Log in to the network with a browser.",
     ReachKind.SILENT: "See whether the VPN is up; where a proxy is the only way out, set O(https_proxy).",
 }
 

@@ -30,10 +30,10 @@ from ..core.system.lock import user_files
 from ..core.system.proxies import proxies_around, proxy_file
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import check_name
-from .ask import ask_all
-from .pods import config_maps, shown
+from .ask import ask_all, ask_pods
+from .pods import config_maps, shown, written
 from .ranges import finding, ranges_of
-from .reach import Finding, Reach, unreached
+from .reach import Consumer, Finding, Reach, unreached
 
 _MARK = "# laptop.containers writes this file: "
 _REMEDY = "Make the directory writable."
@@ -151,21 +151,28 @@ class Network(Subject[NetworkSpec, NetworkState]):
         proxy = spec.company.proxy
         bundle = f"{_MARK}the authorities of your system, and those of your company.\n{_roots()}{own}" if own else ""
         for_pods = config_maps(spec.context, spec.pod_namespaces, bundle, proxy, spec.profiles)
+        pods = self.pods.read(for_pods, spec.kubeconfig)
         self.found = NetworkState(
             _own_files({authorities_file(): bundle, proxy_file(): _proxy_text(proxy)}),
             bundle,
             for_pods,
-            self.pods.read(for_pods, spec.kubeconfig),
+            pods,
             tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
-            ask_all(colima, rows, spec.probes, proxy.by_scheme() or proxies_around(), own),
+            ask_all(colima, rows, spec.probes, proxy.by_scheme() or proxies_around(), own, pods=written(for_pods, pods)),
         )
         return self.found
 
     def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
-        """Return the state with what was written as it is now. Who reaches what was asked once: that changes nothing of it."""
+        """Return the state with what was written as it is now. Pods that have got it are asked; nobody else is asked again."""
         del applied
-        files = _own_files({file.path: file.wanted for file in self.found.files})
-        return replace(self.found, files=files, pods=self.pods.read(self.found.for_pods, spec.kubeconfig))
+        found = self.found
+        files = _own_files({file.path: file.wanted for file in found.files})
+        pods = self.pods.read(found.for_pods, spec.kubeconfig)
+        asked = any(cell.consumer is Consumer.POD for cell in found.reaches)
+        new = written(found.for_pods, pods) if spec.probes and not asked else []
+        colima = Colima(resolve(os.environ, platform.system()))
+        cells = ask_pods(colima, _running(colima, spec.profiles) if new else (), spec.probes, new)
+        return replace(found, files=files, pods=pods, reaches=(*found.reaches, *cells))
 
     def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
         """Return what to do with the file and the ConfigMaps, and what does not get out."""
@@ -204,6 +211,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             "matrix": [reach.public() for reach in after.reaches],
             "collisions": [str(collision) for collision in after.collisions],
             "bundle": str(authorities_file()) if after.bundle else "",
+            "warnings": list(map(str, unreached(after.reaches))),
         }
 
 

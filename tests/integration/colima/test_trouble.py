@@ -92,18 +92,21 @@ def file_for_the_base(lab: ColimaLab) -> Path:
     return lab.home / ".colima"
 
 
-def dangling_base(lab: ColimaLab) -> Path:
-    (lab.home / ".colima").symlink_to(lab.home / "gone")
-    return lab.home / ".colima"
-
-
-@pytest.mark.parametrize("obstacle", [directory_for_settings, file_for_the_base, dangling_base])
+@pytest.mark.parametrize("obstacle", [directory_for_settings, file_for_the_base])
 def test_what_is_in_the_way_is_named(lab: ColimaLab, obstacle: Callable[[ColimaLab], Path]) -> None:
     path = obstacle(lab)
     with pytest.raises(InputError) as told:
         lab.converge(DEV)
     assert told.value.message.startswith(f"Could not converge the colima profiles: '{path}")
     assert told.value.message.endswith("Check that path, and run again.")
+
+
+def test_a_link_to_a_disk_that_is_not_mounted_is_named(lab: ColimaLab) -> None:
+    link = lab.home / ".colima"
+    link.symlink_to(lab.home / "gone")
+    with pytest.raises(InputError, match=rf"Could not use '{link}': it leads to '{lab.home}/gone', which does not exist"):
+        lab.converge(DEV)
+    assert link.is_symlink() and not (lab.home / "gone").exists()
 
 
 def test_a_directory_in_place_of_the_lock_is_named(lab: ColimaLab) -> None:

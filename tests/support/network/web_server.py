@@ -12,13 +12,14 @@ from typing import Any
 
 @contextlib.contextmanager
 def web_server() -> Iterator[tuple[str, list[str]]]:
-    """Answer 204 to everything, and 503 to what ends in /strange. Yields the address, and the paths that were asked for."""
+    """Yield an address, and the paths that were asked for. It answers 204, 503 at /strange, and /log-in leads to another host."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             paths.append(self.path)
-            self.send_response(503 if self.path.endswith("/strange") else 204)
+            self.send_response({"strange": 503, "log-in": 302}.get(self.path.rpartition("/")[2], 204))
+            self.send_header("Location", "http://log-in.example/")
             self.end_headers()
 
         def log_message(self, *_args: Any) -> None:

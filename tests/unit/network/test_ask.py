@@ -57,7 +57,7 @@ def kinds(url: str, proxies: dict[str, str] | None = None, *, vm: bool = True) -
 
 
 def test_a_file_in_the_home_of_root_stays(guest: Path) -> None:
-    (guest / "answer").write_text("answer 200\n")
+    (guest / "answer").write_text("answer 200 \n")
     (guest / "home" / "Dockerfile").write_text("FROM mine\n")
     assert kinds("https://registry.example/v2/")["BuildKit"] == "reached"
     assert "FROM registry.example/laptop.containers/none" in (guest / "said").read_text()
@@ -65,15 +65,31 @@ def test_a_file_in_the_home_of_root_stays(guest: Path) -> None:
 
 
 def test_a_host_without_a_dot_is_no_name_at_docker_hub(guest: Path) -> None:
-    (guest / "answer").write_text("answer 200\n")
+    (guest / "answer").write_text("answer 200 \n")
     kinds("https://harbor/v2/")
     assert "FROM harbor:443/laptop.containers/none" in (guest / "said").read_text()
 
 
 @pytest.mark.parametrize(("answer", "kind"), [("200", "reached"), ("401", "reached"), ("503", "reached"), ("407", "proxy")])
 def test_an_answer_is_known_by_its_status(guest: Path, answer: str, kind: str) -> None:
+    (guest / "answer").write_text(f"answer {answer} \n")
+    assert kinds("http://registry.example/v2/")["VM"] == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("302 https://log-in.example/?from=registry.example", "portal"),
+        ("511 ", "portal"),
+        ("301 https://registry.example/v2/", "reached"),
+        ("308 https://www.registry.example/v2/", "reached"),
+    ],
+)
+def test_a_page_that_wants_a_log_in_is_no_other_side(guest: Path, answer: str, kind: str) -> None:
     (guest / "answer").write_text(f"answer {answer}\n")
     assert kinds("http://registry.example/v2/")["VM"] == kind
+    # Over TLS, the certificate has shown whose answer it is.
+    assert kinds("https://registry.example/v2/")["VM"] == ("portal" if answer == "511 " else "reached")
 
 
 @pytest.fixture
@@ -96,7 +112,7 @@ def test_a_range_without_a_proxy_counts_as_curl_and_docker_count_it(server: str,
 
 
 def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
-    (guest / "answer").write_text("answer 200\n")
+    (guest / "answer").write_text("answer 200 \n")
     found = ask_all(Colima(resolve({}, "Linux")), [ListedProfile(**ROW)], ["https://r.example/"], {}, "", seconds=0)
     assert {cell.kind.value for cell in found} == {"unknown"}
     assert {cell.detail for cell in found} == {"the time for all requests was over"}
@@ -106,6 +122,11 @@ def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
 @pytest.mark.usefixtures("guest")
 def test_a_proxy_that_answers_in_its_place_is_no_other_side(server: str) -> None:
     assert kinds("http://registry.example/strange", {"http": server}, vm=False) == {"laptop": "proxy"}
+
+
+@pytest.mark.usefixtures("guest")
+def test_the_laptop_follows_nobody_to_a_page_that_wants_a_log_in(server: str) -> None:
+    assert kinds(f"{server}/log-in", vm=False) == {"laptop": "portal"}
 
 
 @pytest.mark.usefixtures("guest")
