@@ -42,7 +42,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse quick test test-long test-map test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
+.PHONY: help rehearse quick test test-long test-map test-machines tables lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ ITS_LAB := LAPTOP_REHEARSAL_DIR="$${LAPTOP_REHEARSAL_DIR:-/tmp/laptop-molecule-$
 molecule: $(VENV)/.dev ## The molecule scenarios, one for each verb of a week, on one lab
 	@$(WITH_PATH) $(ITS_LAB) $(RUN) molecule reset >/dev/null 2>&1
 	@$(WITH_PATH) $(ITS_LAB) $(RUN) molecule test --all
+
+tables: $(VENV)/.dev ## Write what is generated from the code: after a change of a setting, an option, a check or a role
+	@tests/tables.sh
 
 lint: $(VENV)/.dev ## All linters
 	@$(WITH_PATH) tests/lint.sh

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.config_maps import ConfigMapPlace
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, PROXY
 
 from rehearsal.engines import find
 from rehearsal.machines.kubernetes import PAUSES, VERSION
@@ -37,12 +39,25 @@ PULLS = {
     "metadata": {"name": "pulls"},
     "spec": {"hostNetwork": True, "nodeName": "colima-k8s", "containers": [{"name": "one", "image": f"{REGISTRY}/team/none"}]},
 }
+# The lab's cluster has no name server: what a pod of k3s asks is not there.
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "inside"},
+    "spec": {
+        "nodeName": "colima-k8s",
+        "containers": [{"name": "one", "image": PAUSES[0], "imagePullPolicy": "Never"}],
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["10.43.0.10"], "searches": ["default.svc.cluster.local", "svc.cluster.local"]},
+    },
+}
+TAKEN = [ConfigMapPlace("colima-k8s", "default", name) for name in (AUTHORITIES, PROXY)]
 SECONDS = 300
 
 
 def play(laptop: Machines, *arguments: str) -> int:
     """Converge the cluster's machine and its pull secret; return the number of changes."""
-    return laptop.play(WORKSTATION, "--tags", "colima,secret_refresh", "-e", json.dumps(SETTINGS), *arguments).changed
+    return laptop.play(WORKSTATION, "--tags", "colima,secret_refresh,network", "-e", json.dumps(SETTINGS), *arguments).changed
 
 
 def asked(laptop: Machines, *words: str) -> Any:
@@ -121,23 +136,33 @@ def test_the_doctor_finds_the_cluster_well(laptop: Machines) -> None:
     assert [check for check in found["checks"] if check["status"] not in ("ok", "note")] == []
 
 
-def kubelet(laptop: Machines, url: str = PROBE) -> str:
-    return kinds(matrix(laptop, url))["kubelet", "k8s"]
+def cells(laptop: Machines, url: str = PROBE) -> tuple[str, str]:
+    """Return how far the kubelet and a pod come."""
+    found = kinds(matrix(laptop, url, TAKEN))
+    return found["kubelet", "k8s"], found["pod", "k8s"]
 
 
-def test_the_kubelet_pulls_through_a_company_s_proxy(laptop: Machines, tmp_path: Path) -> None:
+def test_the_kubelet_and_a_pod_come_through_a_company_s_proxy(laptop: Machines, tmp_path: Path) -> None:
     assert find("crictl"), "run LAPTOP_LONG=1 make engines, then make machines"
-    assert kubelet(laptop) == "name"
+    laptop.run("kubectl", "--context", "colima-k8s", "apply", "--filename", "-", given=json.dumps(POD))
+    assert comes_true(lambda: phase(laptop, "inside") == "Running", SECONDS), asked(laptop, "events")
+    assert cells(laptop) == ("name", "name")
     with company_proxy() as proxy:
-        company = {"network_authorities": [proxy.certificate], "network_https_proxy": proxy.url, "network_no_proxy": [".direct"]}
+        company = {
+            "network_authorities": [proxy.certificate],
+            "network_https_proxy": proxy.url,
+            "network_no_proxy": [".direct"],
+            "network_pod_namespaces": ["default"],
+            "network_probes": [PROBE],
+        }
         assert play(laptop, "-e", json.dumps({**company, "colima_restart": "always"}))
-        assert kubelet(laptop) == "reached"
+        assert comes_true(lambda: cells(laptop) == ("reached", "reached"), SECONDS), matrix(laptop, PROBE, TAKEN)
         assert play(laptop, "-e", json.dumps(company)) == 0
         # What crictl asks of containerd, the kubelet asks as well.
         laptop.run("kubectl", "--context", "colima-k8s", "apply", "--filename", "-", given=json.dumps(PULLS))
         assert comes_true(lambda: f"{REGISTRY}:443/v2/team/none/manifests/latest" in proxy.asked, SECONDS), proxy.asked
         with proxy.another_authority(tmp_path):
-            assert kubelet(laptop) == "authority"
-        assert kubelet(laptop, "https://nowhere.direct/v2/") == "name"
+            assert cells(laptop) == ("authority", "authority")
+        assert cells(laptop, "https://nowhere.direct/v2/") == ("name", "name")
         proxy.stop()
-        assert kubelet(laptop) == "proxy"
+        assert cells(laptop) == ("proxy", "proxy")

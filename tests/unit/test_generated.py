@@ -12,4 +12,4 @@ from tests import module_files, role_tables, settings_schema
 
 @pytest.mark.parametrize("check", [module_files.main, role_tables.main, settings_schema.main], ids=lambda check: check.__module__)
 def test_a_generated_file_is_of_this_code(check: Callable[[list[str]], int]) -> None:
-    assert check(["--check"]) == 0, "run tests/tables.sh"
+    assert check(["--check"]) == 0, "run make tables"

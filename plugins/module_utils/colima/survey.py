@@ -11,8 +11,8 @@ from typing import Any
 from ..core.errors import RefusedStep
 from ..core.plan import Plan, Step, merge
 from ..core.system.together import together
-from .client.kept import RetainedVm
 from .client.programs import Colima
+from .client.retained_vms import RetainedVm
 from .model.config import Host
 from .model.spec import ChangePolicy, ProfileSpec, Refusal, TimeLimits
 from .observe.idle import why_busy

@@ -26,7 +26,7 @@ from .carry_out.ready import (
     require_writable,
     wait_for_others,
 )
-from .client import kept
+from .client import retained_vms
 from .client.programs import Colima
 from .client.run_lock import RunLock
 from .model.options import limits_from, policy_from, profile_options, profiles_from, specs_from
@@ -162,7 +162,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
         for step in planned.expired:
-            kept.remove(self.colima.paths, step.name)
+            retained_vms.remove(self.colima.paths, step.name)
             report(str(step))
         with applier.reporting(report):
             if planned.stands_still:

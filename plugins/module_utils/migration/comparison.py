@@ -11,7 +11,7 @@ from ..core.errors import NotVerified, RefusedStep, WorkstationError
 from ..core.plan import in_number
 from ..manifest.model import Kind, Reading, Row, Standing, Status, Thing, standing
 from .model import Image, MoveState, Read, Volume, same
-from .words import listed
+from .wording import listed
 
 PLAYBOOK = "playbooks/migrate.yml"
 # What has to be copied, and what the target has of the source, or has made of it.

@@ -29,7 +29,7 @@ from .model import (
     Volume,
 )
 from .room import Room, packing, size_of_images
-from .words import held, listed, names_of, torn
+from .wording import held, listed, names_of, torn
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30

@@ -9,7 +9,7 @@ from ..core.plan import in_number, size_in_words
 from ..docker.names import DockerNames
 from .model import Inventory, MoveSpec
 from .plan import left_behind
-from .words import listed
+from .wording import listed
 
 
 def summary(source: Inventory, names: DockerNames, commands: Mapping[str, str]) -> Iterator[str]:

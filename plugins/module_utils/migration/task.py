@@ -25,7 +25,7 @@ from .plan import plan_move, room_for
 from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
 from .transfer.volumes import InUse
-from .words import listed
+from .wording import listed
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30

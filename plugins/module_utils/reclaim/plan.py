@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..colima.client.kept import RetainedVm
+from ..colima.client.retained_vms import RetainedVm
 from ..colima.model.state import ABSENT, EXISTS, RUNNING
 from ..colima.survey import expire
 from ..core.errors import InputError

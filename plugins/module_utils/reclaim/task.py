@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..colima.client import kept
-from ..colima.client.kept import RetainedVm
+from ..colima.client import retained_vms
 from ..colima.client.programs import Colima
+from ..colima.client.retained_vms import RetainedVm
 from ..colima.client.run_lock import RunLock
 from ..colima.model.state import ProfileState
 from ..colima.observe.builds import at_work
@@ -108,7 +108,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
         others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
         paths = self.colima.paths
-        deleted = tuple((vm, kept.room_of(paths, vm)) for vm in kept.deleted(paths))
+        deleted = tuple((vm, retained_vms.room_of(paths, vm)) for vm in retained_vms.deleted(paths))
         self.now = self.now or time.time()
         return ReclaimState(tuple(found.values()), self.now, tuple(others), deleted)
 
@@ -162,7 +162,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
     def apply(self, step: Step) -> None:
         """Carry out one step."""
         if isinstance(step, RemoveExpired):
-            kept.remove(self.colima.paths, step.name)
+            retained_vms.remove(self.colima.paths, step.name)
         elif isinstance(step, TrimDisk):
             self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
         elif isinstance(step, RemoveItems) and (disk := self._disk(step.name, self.before[step.name].runtime)):

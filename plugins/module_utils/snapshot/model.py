@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..colima.client.kept import RetainedVm
+from ..colima.client.retained_vms import RetainedVm
 from ..colima_paths import Name
 from ..core.plan import Step
-from .kept import MANIFEST
+from .store import MANIFEST
 
 DISK = "disk"
 

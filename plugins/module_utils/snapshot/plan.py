@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..colima.client.kept import DELETED, RetainedVm, grace
+from ..colima.client.retained_vms import DELETED, RetainedVm, grace
 from ..colima.model.state import ABSENT, STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
-from .kept import already_there, remove_left, remove_old, surplus, unknown
 from .model import BringBack, Delete, DiskSnapshotSpec, DiskSnapshotState, Make, Restore
+from .store import already_there, remove_left, remove_old, surplus, unknown
 
 
 def plan_snapshot(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..colima.client import kept
-from ..colima.client.kept import RetainedVm
+from ..colima.client import retained_vms
 from ..colima.client.programs import Colima
+from ..colima.client.retained_vms import RetainedVm
 from ..colima.client.run_lock import RunLock
 from ..colima.model.options import check_days
 from ..colima.model.spec import TimeLimits
@@ -26,9 +26,9 @@ from ..core.progress import emit
 from ..core.subject import Result, Subject
 from ..core.system.files import room_at, write_atomically
 from . import sparse
-from .kept import MANIFEST, PART, Remove, begun, check, now, remove
 from .model import DISK, BringBack, Delete, Disk, DiskSnapshotSpec, DiskSnapshotState, Make, Restore, snapshots_in
 from .plan import plan_snapshot
+from .store import MANIFEST, PART, Remove, begun, check_options, now, remove
 
 _WAIT_SECONDS = 600.0
 
@@ -55,7 +55,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         """Return what is asked for. Raises InputError."""
         del check_mode
         name, profile = params["name"], parse_name(params["profile"])
-        check(name, params["keep"])
+        check_options(name, params["keep"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         place = Path(params["directory"]) / profile.name
         restore = params["state"] == "restored"
@@ -76,9 +76,9 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         half = path.with_name(f"{path.name}{PART}")
         partial = (*spec.place.glob(f".*{PART}"), *([half] if half.exists() else []))
         paths, name = self.colima.paths, spec.profile
-        taken = any(part.exists() for part in kept.homes(paths, name).values())
+        taken = any(part.exists() for part in retained_vms.homes(paths, name).values())
         found = DiskSnapshotState(
-            Disk(path, current.health), snapshots, partial, kept.deleted(paths, name), _names(paths, name), taken
+            Disk(path, current.health), snapshots, partial, retained_vms.deleted(paths, name), _names(paths, name), taken
         )
         if not path.is_file():
             return found
@@ -121,7 +121,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
     def _delete(self, days: float) -> None:
         paths, name = self.colima.paths, self.asked.profile
         if days:
-            kept.delete(paths, name, "", days)
+            retained_vms.delete(paths, name, "", days)
         else:
             self.colima.delete(name, TimeLimits().stop, data=True)
 
@@ -129,8 +129,8 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         paths, name, disk = self.colima.paths, self.asked.profile, self.found.disk
         self.back = step.kept
         if step.kept.is_disk and disk.exists:
-            kept.replace_disk(paths, name, disk.path, paths.kept / step.kept.name / "datadisk", step.days)
-        kept.bring_back(paths, name, step.kept)
+            retained_vms.replace_disk(paths, name, disk.path, paths.kept / step.kept.name / "datadisk", step.days)
+        retained_vms.bring_back(paths, name, step.kept)
 
     def _restore(self, step: Restore) -> None:
         snapshot, target = step.snapshot, self.found.disk.path
@@ -140,7 +140,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
             self._copied(self.asked.place / snapshot.name / DISK, new, str(target))
             self._check(new, snapshot.digest, f"restore snapshot '{snapshot.name}'")
             new.chmod(target.stat().st_mode & 0o777)
-            kept.replace_disk(self.colima.paths, self.asked.profile, target, new, step.days)
+            retained_vms.replace_disk(self.colima.paths, self.asked.profile, target, new, step.days)
         finally:
             new.unlink(missing_ok=True)
 
@@ -185,7 +185,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
 
 
 def _names(paths: Paths, name: Name) -> tuple[str, ...]:
-    return tuple(one.name for one in kept.read(paths, name))
+    return tuple(one.name for one in retained_vms.read(paths, name))
 
 
 SUBJECT = DiskSnapshot

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client import retained_vms
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunLock
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import specs_from
@@ -448,9 +448,9 @@ def test_what_was_deleted_with_its_data_comes_back(lab: ColimaLab, monkeypatch: 
     gone: dict[str, Any] = {"delete_data": True, "confirm_data_loss": ["dev"], "keep_deleted": 7}
     done = lab.converge({"name": "dev", "state": "absent"}, **gone)
     assert "playbooks/restore.yml brings it back for 7 days" in done.actions[0]
-    (there,) = kept.deleted(lab.paths, name)
+    (there,) = retained_vms.deleted(lab.paths, name)
     assert done.actions[-1] == f"keep what was deleted as '{there.name}' until {there.lasts}"
-    assert not any(path.exists() for path in kept.homes(lab.paths, name).values())
+    assert not any(path.exists() for path in retained_vms.homes(lab.paths, name).values())
     lab.converge({**DOCKER, "runtime": "containerd"})
     lab.run("colima", "stop", "dev")
     given = {"profile": "dev", "name": there.name, "state": "restored", "confirm": "dev"}
@@ -460,18 +460,18 @@ def test_what_was_deleted_with_its_data_comes_back(lab: ColimaLab, monkeypatch: 
     lab.converge(DOCKER)
     assert (applied(lab, "dev")["runtime"], lab.has_marker("dev")) == ("docker", True)
     # What made room for it is kept in its turn.
-    assert len(kept.deleted(lab.paths, name)) == 1
+    assert len(retained_vms.deleted(lab.paths, name)) == 1
 
 
 def test_what_was_deleted_long_ago_goes_with_the_next_run(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"], keep_deleted=1e-9)
-    (there,) = kept.deleted(lab.paths)
+    (there,) = retained_vms.deleted(lab.paths)
     planned = lab.converge(DOCKER, check=True)
     assert planned.actions[0] == f"remove what was deleted as '{there.name}' (it was kept until {there.lasts})"
-    assert kept.deleted(lab.paths) == (there,)
+    assert retained_vms.deleted(lab.paths) == (there,)
     lab.converge(DOCKER)
-    assert kept.everything(lab.paths) == ()
+    assert retained_vms.everything(lab.paths) == ()
 
 
 def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client import retained_vms
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, Paths
@@ -107,7 +107,7 @@ class Vm:
 
     def delete(self) -> None:
         """Delete it with its data, as a person does with colima."""
-        for path in kept.homes(self.paths, NAME).values():
+        for path in retained_vms.homes(self.paths, NAME).values():
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
@@ -385,12 +385,12 @@ class Life:
 
     def holders(self) -> set[str]:
         """Return the names of VMs that a move keeps."""
-        return {one.name for one in kept.read(self.vm.paths, NAME)}
+        return {one.name for one in retained_vms.read(self.vm.paths, NAME)}
 
     def places(self) -> Iterator[Path]:
         """Yield the directory of each VM that there is, wherever it is kept."""
         yield self.vm.place
-        for one in kept.everything(self.vm.paths):
+        for one in retained_vms.everything(self.vm.paths):
             yield self.vm.paths.kept / one.name / "instance"
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.snapsh
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.plan import plan_snapshots
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
-from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.store import Remove
 
 PLACE = Path("/kept/dev")
 SPEC = VolumeSnapshotSpec(("*",), "now", PLACE)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DAY_SECONDS, DELETED, RetainedVm
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.retained_vms import DAY_SECONDS, DELETED, RetainedVm
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import (

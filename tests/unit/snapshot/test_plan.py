@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, LEAVING, RETURNING, RetainedVm
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.retained_vms import (
+    DELETED,
+    LEAVING,
+    RETURNING,
+    RetainedVm,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import (
     BringBack,
     Disk,
@@ -23,6 +27,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model i
     Snapshot,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.plan import plan_snapshot
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.store import Remove
 
 PLACE = Path("/kept/dev")
 SPEC = DiskSnapshotSpec(Name("dev", "colima-dev"), "new", PLACE)

@@ -16,7 +16,7 @@ from pathlib import Path
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified, TimedOut
 from ...core.system.files import make_directory, text_of, write_atomically
-from ..client import kept
+from ..client import retained_vms
 from ..client.machine import go_on
 from ..client.programs import Colima
 from ..model.answers import parse_store
@@ -217,7 +217,7 @@ class Applier:
         if self._status(name) not in ("", "Stopped"):
             self.stop(action)
         store = parse_store(text_of(paths.store(name)) or "")
-        gone = kept.delete(paths, name, store.runtime if store else "", action.seconds / kept.DAY_SECONDS)
+        gone = retained_vms.delete(paths, name, store.runtime if store else "", action.seconds / retained_vms.DAY_SECONDS)
         self.further.append(f"keep what was deleted as '{gone.name}' until {gone.lasts}")
 
     def _check_gone(self, action: Action) -> None:

@@ -21,7 +21,7 @@ from ...core.system.together import together
 from ..client.machine import stands_still
 from ..client.programs import Colima
 from ..model.state import Standstill
-from .glance import GREETINGS, glance, greet
+from .liveness import GREETINGS, greet, liveness_of
 
 _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
 
@@ -44,8 +44,8 @@ class GuestState:
 
 
 def read_guest(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> GuestState:
-    """Look at a VM that runs, or seems to, and ask in it what that leaves open. entry: as in glance()."""
-    seen = glance(colima.paths, name, entry)
+    """Look at a VM that runs, or seems to, and ask in it what that leaves open. entry: as in liveness_of()."""
+    seen = liveness_of(colima.paths, name, entry)
     if seen.live:
         return GuestState(seen.live)
     # What stands still, or takes a word and never answers, is not asked more: each question would cost its whole time limit.

@@ -17,8 +17,8 @@ from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
 from ...core.system.together import together
-from ..client.kept import RetainedVm, deleted, on_one_disk
 from ..client.programs import Colima
+from ..client.retained_vms import RetainedVm, deleted, on_one_disk
 from ..model.answers import ListedProfile, Malformed, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from
 from ..model.state import (

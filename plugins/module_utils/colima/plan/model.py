@@ -11,7 +11,7 @@ from typing import Any
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
 from ...core.secrecy.patterns import NOT_SHOWN
-from ..client.kept import DAY_SECONDS, grace
+from ..client.retained_vms import DAY_SECONDS, grace
 from ..model.answers import K3sState
 from ..model.config import DEFAULTS, Config, Host, has_kubernetes, own_hosts
 from ..model.settings import Version

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...colima.client.kept import everything, room_of
+from ...colima.client.retained_vms import everything, room_of
 from ...colima.model.state import GIB
 from ...colima.observe.read import known_profiles
 from ...colima.observe.space import taken_by

@@ -9,7 +9,7 @@ from typing import Any
 from ...core.plan import Pending, in_number
 from ...manifest.model import Standing
 from ..move.objects import called, key_of
-from ..words import listed, torn
+from ..wording import listed, torn
 from .belonging import REACHABLE
 from .fitting import place_of
 from .model import ClusterMoveSpec, ClusterMoveState, Pod

@@ -15,7 +15,7 @@ from ..move.model import Claim
 from ..move.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, is_below, key_of
 from ..plan import in_batches, portion, resumed, sweep, unpause
 from ..room import Room, packing, size_of_images
-from ..words import listed
+from ..wording import listed
 from . import held
 from .fitting import Fitting, place_of, unknown
 from .model import ClusterMoveSpec, ClusterMoveState, CreateObjects, SendClaim, SendImages

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
+from ...colima.client.retained_vms import mark, vm_id
 from ...colima.model.config import canonical_mounts
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import parse_name, resolve

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from ...colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm, grace
+from ...colima.client.retained_vms import KEPT, LEAVING, RETURNING, RetainedVm, grace
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing
 from ..model import Note
-from ..words import listed
+from ..wording import listed
 from .archive import missing
 from .evidence import arrived, claim_thing, going, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside

@@ -18,7 +18,7 @@ from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
 from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing, standing
 from ..model import Inventory
-from ..words import listed
+from ..wording import listed
 from .model import Archive, Held, Objects, RuntimeMoveSpec, SavedClaim
 from .objects import key_of
 

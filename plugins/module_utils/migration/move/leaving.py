@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from ...colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm
+from ...colima.client.retained_vms import KEPT, LEAVING, RETURNING, RetainedVm
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
 from ...core.options import suggestion
@@ -14,7 +14,7 @@ from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
 from ..plan import in_batches, portion
 from ..room import Room, packing, size_of_images
-from ..words import listed
+from ..wording import listed
 from . import archive
 from .evidence import SYSTEM_IMAGES, is_the_users
 from .model import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...colima.client.kept import RetainedVm
+from ...colima.client.retained_vms import RetainedVm
 from ...colima.model.state import ProfileState
 from ...colima_paths import Name
 from ...core.plan import Step

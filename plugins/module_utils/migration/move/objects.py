@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ...manifest.model import Kind, Row, Status, Thing
-from ..words import listed
+from ..wording import listed
 from .model import Claim, Objects
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")

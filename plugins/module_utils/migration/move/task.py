@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...colima.client import kept
-from ...colima.client.kept import mark, vm_id
+from ...colima.client import retained_vms
 from ...colima.client.programs import Colima
+from ...colima.client.retained_vms import mark, vm_id
 from ...colima.client.run_lock import RunLock
 from ...colima.model.config import canonical_mounts
 from ...colima.model.options import check_days
@@ -138,7 +138,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         # What a killed run began to stop or start is neither one nor the other until then.
         self.lock().wait_for_orphans()
         current = self._current(name)
-        there = kept.read(paths, name)
+        there = retained_vms.read(paths, name)
         vm, old = vm_id(paths.instance(name)), next((one.id for one in there if one.runtime == SOURCE), "")
         # While it leaves, the profile's VM is the old one.
         self.manifest = manifest_of(name, old or vm)
@@ -153,9 +153,9 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             rows=rows,
             place=place,
             free=room_at(spec.place),
-            one_disk=kept.on_one_disk(paths, name),
-            left=bool(kept.leftovers(paths)),
-            parts=any(path.exists() for path in kept.homes(paths, name).values()),
+            one_disk=retained_vms.on_one_disk(paths, name),
+            left=bool(retained_vms.leftovers(paths)),
+            parts=any(path.exists() for path in retained_vms.homes(paths, name).values()),
             others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
         if current.health == RUNNING and spec.phase == "leave" and runtime_of(found) == SOURCE != spec.runtime:
@@ -293,17 +293,17 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
     def _rename(self, step: SetAside | Return | Remove) -> None:
         paths, name = self.colima.paths, self.asked.profile
         if isinstance(step, SetAside):
-            kept.set_aside(paths, name, step.name, step.runtime)
+            retained_vms.set_aside(paths, name, step.name, step.runtime)
         elif isinstance(step, Return):
-            kept.bring_back(paths, name, step.kept)
+            retained_vms.bring_back(paths, name, step.kept)
         else:
             # The archive first: without it, the name alone is enough to go on.
             archive.remove(step.files)
             self.manifest.forget(*(Thing(Kind.FILE, str(path)) for path in step.files))
             self.given_up = step.name
-            if there := next((one for one in kept.read(paths, name) if one.name == step.name and self.asked.days), None):
-                kept.give_up(paths, there, self.asked.days)
-            kept.remove(paths, step.name)
+            if there := next((one for one in retained_vms.read(paths, name) if one.name == step.name and self.asked.days), None):
+                retained_vms.give_up(paths, there, self.asked.days)
+            retained_vms.remove(paths, step.name)
 
     def _arrive(self, step: Load | Fill | Create | Note) -> None:
         place, vm = self.found.place, mark(self.colima.paths.instance(self.asked.profile))

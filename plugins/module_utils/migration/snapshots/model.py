@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.plan import Step
-from ...snapshot.kept import MANIFEST, PART
+from ...snapshot.store import MANIFEST, PART
 from ..model import Inventory, Volume
 from ..transfer.contents import Contents
 

@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
-from ...snapshot.kept import already_there, remove_left, remove_old, surplus, unknown
+from ...snapshot.store import already_there, remove_left, remove_old, surplus, unknown
 from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
-from ..words import held, names_of, torn
+from ..wording import held, names_of, torn
 from .model import Keep, Restore, VolumeSnapshot, VolumeSnapshotSpec, VolumeSnapshotState, directory_of
 
 

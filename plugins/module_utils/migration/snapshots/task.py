@@ -17,7 +17,7 @@ from ...core.system.files import room_at, write_atomically
 from ...core.system.home import lock_directory
 from ...core.system.lock import Lock
 from ...docker.stream import PIECE
-from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
+from ...snapshot.store import MANIFEST, Remove, begun, check_options, now, remove
 from .. import inventory
 from ..engines import engine_from, free_bytes, silence_from
 from ..model import LABEL, RESTORING, Sweep, Unpause, Volume
@@ -54,7 +54,7 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
         """Return what is asked for. Raises InputError."""
         del check_mode
         name = params["name"]
-        check(name, params["keep"])
+        check_options(name, params["keep"])
         self.place, self.profile = engine_from(params["engine"], "engine", silence_from(params))
         engine = self.profile.name if self.profile else hashlib.sha256(params["engine"].encode()).hexdigest()[:16]
         self.restored: set[str] = set()

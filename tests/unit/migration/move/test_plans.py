@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.retained_vms import (
+    KEPT,
+    LEAVING,
+    RETURNING,
+    RetainedVm,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     HALF,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.model import kept_in, parts_in
-from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import MANIFEST, begun, remove
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import snapshots_in
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.store import MANIFEST, begun, remove
 
 
 def test_a_snapshot_has_its_name_once_it_is_whole(tmp_path: Path) -> None:

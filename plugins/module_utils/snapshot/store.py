@@ -27,7 +27,7 @@ class Remove(Step):
     paths: tuple[Path, ...] = field(kw_only=True)
 
 
-def check(name: str, keep: int) -> None:
+def check_options(name: str, keep: int) -> None:
     """Raise InputError for a name, or a number of snapshots to keep, that can't be."""
     if not _NAME.fullmatch(name):
         raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")

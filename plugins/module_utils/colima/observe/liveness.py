@@ -32,7 +32,7 @@ _ALIVE = (200, 401, 403)
 
 
 @dataclass(frozen=True)
-class QuickLook:
+class Liveness:
     """live: what `colima status` would say of runtime and Kubernetes, if everything that should run does; empty if in doubt.
 
     slow: the engine took a greeting and did not answer in time. It is busy or hangs; a dead engine has no open socket.
@@ -42,7 +42,7 @@ class QuickLook:
     slow: bool = False
 
 
-def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> QuickLook:
+def liveness_of(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Liveness:
     """Look at the engine and the API server.
 
     entry: the profile's entry in the kubeconfig, known to be that of its k3s; empty: there is none; None: not compared yet.
@@ -50,18 +50,18 @@ def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> QuickLo
     applied, _problem = parse(text_of(paths.applied(name)) or "")
     if not applied or paths.journal(name).exists() or paths.fresh(name).exists():
         # Its first start may never have finished, although its engine is up.
-        return QuickLook()
+        return Liveness()
     runtime, kubernetes = str(applied.get("runtime")), has_kubernetes(applied)
     if entry is None or kubernetes != bool(entry):
-        return QuickLook()
+        return Liveness()
     try:
         if not _engine_answers(paths, name, runtime):
-            return QuickLook()
+            return Liveness()
     except TimeoutError:
-        return QuickLook(slow=True)
+        return Liveness(slow=True)
     if kubernetes and not _api_answers(entry.get("cluster") or {}):
-        return QuickLook()
-    return QuickLook({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
+        return Liveness()
+    return Liveness({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
 
 
 def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:

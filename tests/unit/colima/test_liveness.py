@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.glance import QuickLook, glance
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.kube_entry import digest_of, is_noted, note_entry
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.liveness import Liveness, liveness_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name
 
 from rehearsal.standin.kube_api import KubeApi
@@ -82,43 +82,43 @@ def test_an_engine_that_answers_is_enough_where_nothing_else_should_run(paths: P
     applied(paths)
     engine(paths, PONG)
     socket_of = paths.socket(NAME, "docker")
-    assert glance(paths, NAME, {}).live == {"runtime": "docker", "docker_socket": socket_of, "kubernetes": False}
+    assert liveness_of(paths, NAME, {}).live == {"runtime": "docker", "docker_socket": socket_of, "kubernetes": False}
 
 
 @pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.0 500 Internal Server Error\r\n\r\n"])
 def test_an_engine_in_trouble_leaves_a_doubt(paths: Paths, answer: bytes | None) -> None:
     applied(paths)
     engine(paths, answer)
-    assert glance(paths, NAME, {}) == QuickLook()
+    assert liveness_of(paths, NAME, {}) == Liveness()
 
 
 def test_a_socket_that_is_not_there_leaves_a_doubt(paths: Paths) -> None:
     applied(paths)
-    assert glance(paths, NAME, {}) == QuickLook()
+    assert liveness_of(paths, NAME, {}) == Liveness()
 
 
 def test_an_engine_that_takes_a_greeting_and_says_nothing_is_slow(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.colima.observe.glance.SECONDS", 0.2)
+    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.colima.observe.liveness.SECONDS", 0.2)
     applied(paths)
     path = Path(paths.socket(NAME, "docker").removeprefix("unix://"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        assert glance(paths, NAME, {}) == QuickLook(slow=True)
+        assert liveness_of(paths, NAME, {}) == Liveness(slow=True)
 
 
 def test_containerd_answers_in_its_own_way(paths: Paths) -> None:
     applied(paths, runtime="containerd")
     engine(paths, b"\0\0\0\4\0\0\0\0\0", "containerd")
-    assert glance(paths, NAME, {}).live["runtime"] == "containerd"
+    assert liveness_of(paths, NAME, {}).live["runtime"] == "containerd"
 
 
 def test_a_vm_without_an_engine_or_without_its_settings_leaves_a_doubt(paths: Paths) -> None:
     engine(paths, PONG)
-    assert glance(paths, NAME, {}) == QuickLook()
+    assert liveness_of(paths, NAME, {}) == Liveness()
     applied(paths, runtime="none")
-    assert glance(paths, NAME, {}) == QuickLook()
+    assert liveness_of(paths, NAME, {}) == Liveness()
 
 
 @pytest.mark.parametrize("note", ["journal", "fresh"])
@@ -126,13 +126,13 @@ def test_a_note_of_an_unfinished_start_leaves_a_doubt(paths: Paths, note: str) -
     applied(paths)
     engine(paths, PONG)
     getattr(paths, note)(NAME).write_text("")
-    assert glance(paths, NAME, {}) == QuickLook()
+    assert liveness_of(paths, NAME, {}) == Liveness()
 
 
 def test_an_api_server_answers_for_itself_by_the_authority_of_the_entry(paths: Paths, cluster: KubeApi) -> None:
     applied(paths, kubernetes=True)
     engine(paths, PONG)
-    assert glance(paths, NAME, entry_of(cluster)).live["kubernetes"] is True
+    assert liveness_of(paths, NAME, entry_of(cluster)).live["kubernetes"] is True
 
 
 def test_another_authority_a_closed_port_and_a_damaged_entry_leave_a_doubt(
@@ -150,7 +150,7 @@ def test_another_authority_a_closed_port_and_a_damaged_entry_leave_a_doubt(
         entry_of(cluster, server="https://["),
         closed,
     ):
-        assert glance(paths, NAME, entry) == QuickLook()
+        assert liveness_of(paths, NAME, entry) == Liveness()
 
 
 @pytest.mark.parametrize(("kubernetes", "entry"), [(True, {}), (True, None), (False, None), (False, {"cluster": {}})])
@@ -159,7 +159,7 @@ def test_an_entry_that_is_missing_unknown_or_left_over_leaves_a_doubt(
 ) -> None:
     applied(paths, kubernetes=kubernetes)
     engine(paths, PONG)
-    assert glance(paths, NAME, entry) == QuickLook()
+    assert liveness_of(paths, NAME, entry) == Liveness()
 
 
 def test_a_note_holds_for_one_entry_whatever_its_context_says(paths: Paths) -> None:

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, KEPT, RETURNING
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client import retained_vms
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.retained_vms import DELETED, KEPT, RETURNING
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, Paths
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.files import rename_new
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import evidence
@@ -37,73 +37,73 @@ def tree(place: Path) -> dict[str, str]:
 
 def test_what_was_kept_comes_back_as_it_was(paths: Paths) -> None:
     before = tree(paths.base)
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
-    (there,) = kept.read(paths, NAME)
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
+    (there,) = retained_vms.read(paths, NAME)
     assert (there.state, there.runtime, set(there.parts)) == (KEPT, "docker", set(PARTS))
-    assert not any(path.exists() for path in kept.homes(paths, NAME).values())
-    kept.bring_back(paths, NAME, there)
-    assert tree(paths.base) == before and kept.read(paths, NAME) == ()
+    assert not any(path.exists() for path in retained_vms.homes(paths, NAME).values())
+    retained_vms.bring_back(paths, NAME, there)
+    assert tree(paths.base) == before and retained_vms.read(paths, NAME) == ()
 
 
 @pytest.mark.parametrize("moved", range(5))
 def test_a_killed_run_goes_on_in_both_directions(paths: Paths, moved: int) -> None:
     before = tree(paths.base)
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
-    (there,) = kept.read(paths, NAME)
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
+    (there,) = retained_vms.read(paths, NAME)
     place = paths.kept / there.name
     # As if the run had come only so far.
     for part in PARTS[moved:]:
         (place / part).rename(there.parts[part])
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
     assert {path.name for path in place.iterdir()} == {*PARTS, "note.json"}
     for part in PARTS[moved:]:
         (place / part).rename(there.parts[part])
-    kept.bring_back(paths, NAME, there)
+    retained_vms.bring_back(paths, NAME, there)
     assert tree(paths.base) == before
 
 
 def test_a_profile_that_was_made_meanwhile_stays(paths: Paths) -> None:
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
     paths.configured(NAME).parent.mkdir()
     paths.configured(NAME).write_text("new")
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
     assert paths.configured(NAME).read_text() == "new"
-    (there,) = kept.read(paths, NAME)
+    (there,) = retained_vms.read(paths, NAME)
     with pytest.raises(FileExistsError):
-        kept.bring_back(paths, NAME, there)
+        retained_vms.bring_back(paths, NAME, there)
     assert paths.configured(NAME).read_text() == "new"
-    assert kept.read(paths, NAME)[0].state == RETURNING
+    assert retained_vms.read(paths, NAME)[0].state == RETURNING
 
 
 def test_what_a_killed_removal_has_left_goes_with_the_next(paths: Paths) -> None:
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
     place = paths.kept
     (place / "k8s-docker").rename(place / ".k8s-docker.removed")
-    assert kept.read(paths, NAME) == ()
-    assert kept.leftovers(paths)
-    kept.remove(paths, "")
+    assert retained_vms.read(paths, NAME) == ()
+    assert retained_vms.leftovers(paths)
+    retained_vms.remove(paths, "")
     assert list(place.iterdir()) == []
 
 
 def test_a_vm_takes_its_id_along_and_another_one_has_another(paths: Paths) -> None:
-    mine = kept.mark(paths.instance(NAME))
-    assert kept.mark(paths.instance(NAME)) == mine
-    kept.set_aside(paths, NAME, "k8s-containerd", "containerd")
-    assert kept.read(paths, NAME)[0].id == mine
+    mine = retained_vms.mark(paths.instance(NAME))
+    assert retained_vms.mark(paths.instance(NAME)) == mine
+    retained_vms.set_aside(paths, NAME, "k8s-containerd", "containerd")
+    assert retained_vms.read(paths, NAME)[0].id == mine
     paths.instance(NAME).mkdir()
-    assert kept.vm_id(paths.instance(NAME)) == ""
-    assert kept.mark(paths.instance(NAME)) != mine
+    assert retained_vms.vm_id(paths.instance(NAME)) == ""
+    assert retained_vms.mark(paths.instance(NAME)) != mine
 
 
 def test_what_was_deleted_comes_back_as_it_was(paths: Paths) -> None:
     before = tree(paths.base)
-    gone = kept.delete(paths, NAME, "docker", 7)
-    assert not any(path.exists() for path in kept.homes(paths, NAME).values()) and kept.read(paths, NAME) == ()
-    (there,) = kept.deleted(paths, NAME)
-    assert (there.name, there.state) == (gone.name, DELETED) and 6.9 < (there.until - time.time()) / kept.DAY_SECONDS <= 7
-    assert kept.deleted(paths, Name("other", "colima-other")) == ()
-    kept.bring_back(paths, NAME, there)
-    assert tree(paths.base) == before and kept.everything(paths) == ()
+    gone = retained_vms.delete(paths, NAME, "docker", 7)
+    assert not any(path.exists() for path in retained_vms.homes(paths, NAME).values()) and retained_vms.read(paths, NAME) == ()
+    (there,) = retained_vms.deleted(paths, NAME)
+    assert (there.name, there.state) == (gone.name, DELETED) and 6.9 < (there.until - time.time()) / retained_vms.DAY_SECONDS <= 7
+    assert retained_vms.deleted(paths, Name("other", "colima-other")) == ()
+    retained_vms.bring_back(paths, NAME, there)
+    assert tree(paths.base) == before and retained_vms.everything(paths) == ()
 
 
 @pytest.mark.parametrize("moved", range(4))
@@ -117,25 +117,25 @@ def test_a_killed_deletion_goes_on_or_is_undone(paths: Paths, moved: int, monkey
         rename_new(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(f"{kept.__name__}.rename_new", killed)
-        kept.delete(paths, NAME, "docker", 7)
-    (half,) = kept.deleted(paths, NAME)
+        patch.setattr(f"{retained_vms.__name__}.rename_new", killed)
+        retained_vms.delete(paths, NAME, "docker", 7)
+    (half,) = retained_vms.deleted(paths, NAME)
     if moved % 2:
-        kept.delete(paths, NAME, "docker", 7)
-        assert [one.name for one in kept.everything(paths)] == [half.name]
-        assert not any(path.exists() for path in kept.homes(paths, NAME).values())
-    (there,) = kept.deleted(paths, NAME)
-    kept.bring_back(paths, NAME, there)
+        retained_vms.delete(paths, NAME, "docker", 7)
+        assert [one.name for one in retained_vms.everything(paths)] == [half.name]
+        assert not any(path.exists() for path in retained_vms.homes(paths, NAME).values())
+    (there,) = retained_vms.deleted(paths, NAME)
+    retained_vms.bring_back(paths, NAME, there)
     assert tree(paths.base) == before
 
 
 def test_an_old_vm_that_was_given_up_is_kept_again(paths: Paths) -> None:
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
-    (before,) = kept.read(paths, NAME)
-    gone = kept.give_up(paths, before, 7)
-    assert kept.read(paths, NAME) == () and [one.name for one in kept.deleted(paths)] == [gone.name]
-    kept.bring_back(paths, NAME, *kept.deleted(paths))
-    assert kept.read(paths, NAME) == (before,)
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
+    (before,) = retained_vms.read(paths, NAME)
+    gone = retained_vms.give_up(paths, before, 7)
+    assert retained_vms.read(paths, NAME) == () and [one.name for one in retained_vms.deleted(paths)] == [gone.name]
+    retained_vms.bring_back(paths, NAME, *retained_vms.deleted(paths))
+    assert retained_vms.read(paths, NAME) == (before,)
 
 
 def test_a_disk_that_is_replaced_comes_back_and_is_there_at_every_moment(
@@ -145,18 +145,18 @@ def test_a_disk_that_is_replaced_comes_back_and_is_there_at_every_moment(
     disk.write_text("first")
     for text in ("second", "third"):
         new.write_text(text)
-        kept.replace_disk(paths, NAME, disk, new, 1)
+        retained_vms.replace_disk(paths, NAME, disk, new, 1)
         assert disk.read_text() == text
     # In one second: each has a place of its own.
-    gone = {(paths.kept / one.name / "datadisk").read_text(): one for one in kept.deleted(paths)}
+    gone = {(paths.kept / one.name / "datadisk").read_text(): one for one in retained_vms.deleted(paths)}
     assert set(gone) == {"first", "second"} and all(one.is_disk for one in gone.values())
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
         new.write_text("fourth")
         patch.setattr(Path, "replace", full)
-        kept.replace_disk(paths, NAME, disk, new, 1)
+        retained_vms.replace_disk(paths, NAME, disk, new, 1)
     assert disk.read_text() == "third"
     disk.unlink()
-    kept.bring_back(paths, NAME, gone["first"])
+    retained_vms.bring_back(paths, NAME, gone["first"])
     assert disk.read_text() == "first"
 
 
@@ -167,11 +167,11 @@ def test_where_a_file_has_one_name_only_the_replaced_disk_comes_back_as_well(
     disk.write_text("first")
     new.write_text("second")
     monkeypatch.setattr(os, "link", refuses(errno.EPERM))
-    kept.replace_disk(paths, NAME, disk, new, 1)
-    (gone,) = kept.deleted(paths)
+    retained_vms.replace_disk(paths, NAME, disk, new, 1)
+    (gone,) = retained_vms.deleted(paths)
     assert disk.read_text() == "second"
     disk.unlink()
-    kept.bring_back(paths, NAME, gone)
+    retained_vms.bring_back(paths, NAME, gone)
     assert disk.read_text() == "first"
 
 
@@ -182,8 +182,8 @@ def full(_self: Path, _target: Path) -> Path:
 def test_what_an_earlier_removal_has_left_does_not_hinder_the_next_one(paths: Paths) -> None:
     (paths.kept / ".k8s-docker.removed").mkdir(parents=True)
     (paths.kept / ".k8s-docker.removed" / "part").write_text("")
-    kept.set_aside(paths, NAME, "k8s-docker", "docker")
-    kept.remove(paths, "k8s-docker")
+    retained_vms.set_aside(paths, NAME, "k8s-docker", "docker")
+    retained_vms.remove(paths, "k8s-docker")
     assert list(paths.kept.iterdir()) == []
 
 
