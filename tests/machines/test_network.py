@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from rehearsal.processes.system import comes_true
 from tests.support.colima.real_machines import Machines
 from tests.support.network.company_proxy import REGISTRY, CompanyProxy, company_proxy
 from tests.support.network.guest_matrix import kinds, matrix
+from tests.support.network.hub_cache import IMAGE, hub_cache
 
 pytestmark = pytest.mark.long("two boots of two VMs; tests/integration/network on this machine's own engines")
 PROBE = f"https://{REGISTRY}/v2/"
@@ -86,6 +88,15 @@ def test_a_proxy_that_is_gone_is_told_as_that(laptop: Machines, proxy: CompanyPr
     proxy.stop()
     found = matrix(laptop, PROBE)
     assert kinds(found) == all_of("proxy"), found
+
+
+def test_both_vms_pull_an_image_through_one_cache(laptop: Machines) -> None:
+    with hub_cache() as cache:
+        assert play(laptop, {"network_mirrors": [{"registry": "docker.io", "url": cache.url}]})
+        laptop.run("docker", "--context", "colima-docker-buildx", "pull", f"docker.io/{IMAGE}")
+        assert comes_true(cache.is_filled, 60)
+        cache.hub.kill()
+        laptop.run("colima", "nerdctl", "--profile", "k8s", "--", "pull", f"docker.io/{IMAGE}")
 
 
 def test_nothing_is_left_without_them(laptop: Machines) -> None:
