@@ -34,9 +34,8 @@ options:
     elements: str
     default: []
   every:
-    description: Minutes from the start of one run to the next, from 1 to 1440. V(0) runs the command at log-in only.
+    description: Minutes from the start of one run to the next, from 1 to 1440. By default the command runs at log-in only.
     type: int
-    default: 60
   refresh_before:
     description:
       - Of a command that renews pull secrets, how much of a token's life must be left, as in

@@ -16,7 +16,7 @@ from ..core.system.command import Cli, Output
 from ..core.system.files import text_of
 from ..core.system.macos import FILES, LOGIN_ITEMS
 from .manager import SECONDS, Manager
-from .model import AT_LOGIN, Timer, times_of_day
+from .model import Timer, times_of_day
 
 # launchd answers a bootout before the agent is gone: a program has 20 seconds to end, and the label stays taken for some more.
 GONE_WITHIN, TAKEN_WITHIN, PAUSE = 40.0, 15.0, 0.2
@@ -43,7 +43,7 @@ def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
     agent: dict[str, object] = {
         "Label": timer.label,
         "ProgramArguments": list(timer.command),
-        **({"StartCalendarInterval": launchd_calendar(timer.minutes)} if timer.minutes != AT_LOGIN else {}),
+        **({"StartCalendarInterval": launchd_calendar(timer.minutes)} if timer.minutes is not None else {}),
         "RunAtLoad": True,
         # A VM inherits it, and would run on the slow cores alone for as long as it lives.
         "ProcessType": "Interactive" if timer.starts_vms else "Background",

@@ -16,8 +16,6 @@ from ..core.secrecy.patterns import is_secret_name, logins_in, without_logins
 PREFIX = "laptop.containers"
 MINUTES_OF_HOUR, MINUTES_OF_DAY = 60, 24 * 60
 SHORTEST, LONGEST = 1, MINUTES_OF_DAY  # minutes
-# Minutes of a command that runs at log-in and then no more.
-AT_LOGIN = 0
 # The kind of what waits for a log-in to the desktop.
 NO_DESKTOP = "no_desktop"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
@@ -26,11 +24,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 @dataclass(frozen=True)
 class Timer:
-    """What runs at log-in, and how often from then on (minutes; AT_LOGIN: no more)."""
+    """What runs at log-in, and how often from then on (minutes; None: no more)."""
 
     name: str
     command: tuple[str, ...] = ()
-    minutes: int = 60
+    minutes: int | None = 60
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
     # What a command starts inherits how much of the laptop it may use, and a VM runs for long.
@@ -44,7 +42,7 @@ class Timer:
     @property
     def when(self) -> str:
         """When it runs, in words."""
-        return "at log-in" if self.minutes == AT_LOGIN else f"every {self.minutes} minutes"
+        return "at log-in" if self.minutes is None else f"every {self.minutes} minutes"
 
     @property
     def unit(self) -> str:
@@ -120,7 +118,7 @@ def check_timer(timer: Timer) -> None:
         raise InputError(what, "its command does not begin with an absolute path", "A timer has no PATH to search.")
     if logins_in(list(timer.command)):
         raise InputError(what, "its command holds a password, which every program may read", "Use a key or a credential helper.")
-    if timer.minutes != AT_LOGIN and not SHORTEST <= timer.minutes <= LONGEST:
+    if timer.minutes is not None and not SHORTEST <= timer.minutes <= LONGEST:
         found = str(timer.minutes) if abs(timer.minutes) < 10**9 else "so many"
         raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct O(every).")
     if timer.directory and not timer.directory.startswith("/"):

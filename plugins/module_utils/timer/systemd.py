@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.system.command import Cli, Output
 from .manager import SECONDS, Manager
-from .model import AT_LOGIN, PREFIX, Timer, refused, times_of_day
+from .model import PREFIX, Timer, refused, times_of_day
 
 # systemd lets a program take 90 seconds to end before it kills it.
 ENDED_WITHIN = 120.0
@@ -85,7 +85,7 @@ def _clock(timer: Timer) -> list[str]:
         f"Description={PREFIX}: {timer.name}, {timer.when}",
         "",
         "[Timer]",
-        *(["OnStartupSec=1s"] if timer.minutes == AT_LOGIN else _repeated(timer.minutes)),
+        *(["OnStartupSec=1s"] if timer.minutes is None else _repeated(timer.minutes)),
         "",
         "[Install]",
         "WantedBy=timers.target",

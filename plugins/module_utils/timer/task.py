@@ -39,7 +39,7 @@ class UserTimer(Subject[TimerSpec, Installed]):
     argument_spec = {
         "name": {"type": "str", "required": True},
         "command": {"type": "list", "elements": "str", "default": []},
-        "every": {"type": "int", "default": 60},
+        "every": {"type": "int"},
         "refresh_before": {"type": "str"},
         "idle_for": {"type": "str"},
         "limit": {"type": "float"},
