@@ -8,6 +8,8 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse
 
+from rehearsal.standin.colima.files.config_file import KINDS
+
 from .conftest import COLIMA, Rig
 
 LINUX_RESETS = {"vmType": "qemu", "rosetta": False, "nestedVirtualization": False}
@@ -86,10 +88,7 @@ def test_unknown_keys_and_comments_are_dropped_by_the_next_save(running: Rig) ->
 
 
 def test_every_key_is_written(running: Rig) -> None:
-    keys = "cpu disk memory arch runtime modelRunner hostname kubernetes autoActivate network forwardAgent docker vmType"
-    keys += " portForwarder rosetta binfmt nestedVirtualization mountType mountInotify cpuType provision sshConfig sshPort"
-    keys += " mounts diskImage forceDiskImage rootDisk env"
-    assert set(running.config("lab")) == set(keys.split())
+    assert set(running.config("lab")) == {key.partition(".")[0] for key in KINDS}
 
 
 def test_without_saving_the_run_uses_the_flags_and_the_file_keeps_its_own(running: Rig) -> None:

@@ -40,7 +40,11 @@ GUARDS = (
 )
 # Beside the guards: what holds the promises of the new thing.
 TRIED = {
-    "Add a setting of colima": ("tests/property/colima/test_colima_plan.py",),
+    "Add a setting of colima": (
+        "tests/property/colima/test_colima_plan.py",
+        "tests/property/colima/test_colima_apple_silicon.py",
+        "tests/contract/colima/test_config_file.py::test_every_key_is_written[stand-in]",
+    ),
     "Add a module with a role": ("-k", "banner", "tests/unit/modules/test_skeleton.py", "tests/unit/core/test_defaults.py"),
 }
 # By recipe: the files that a person edits, each with the test, or the file of tests, that misses it.

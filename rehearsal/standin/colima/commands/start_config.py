@@ -138,7 +138,8 @@ def prepare(given: Parsed, settings: Settings, profile: Profile, log: Log) -> Co
             return config
         current = template
     current = config_file.with_defaults(current, profile.id, settings.vm_type)
-    config["docker"], config["provision"] = current["docker"], current["provision"]
+    # What has no flag is only in the file.
+    config.update({key: current[key] for key in config_file.KINDS.keys() - KEYS.values()})
     for flag, key in KEYS.items():
         # A flag that this system does not have is not read from the file either: its key is reset.
         if flag not in given.values or flag in given.changed:
