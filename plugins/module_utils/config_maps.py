@@ -177,7 +177,8 @@ class ConfigMaps:
 
 
 def _away(error: WorkstationError) -> ConfigMapState:
-    return ConfigMapState(why=error.complaint, remedy=error.remedy, unknown="missing_context" in error.context)
+    why = f"a run could not {error.what}: {error.reason}" if error.reason else error.complaint
+    return ConfigMapState(why=why, remedy=error.remedy, unknown="missing_context" in error.context)
 
 
 def _refused(what: str, error: ApiError, action: str) -> WorkstationError:
