@@ -11,7 +11,7 @@ from ..core.plan import Pending
 from .model.config import Config, Host, canonical, differences, has_kubernetes, nested
 from .model.settings import BY_OPTION, LIVE
 from .model.shown import shown
-from .model.state import GIB, RUNNING, ProfileState
+from .model.state import RUNNING, ProfileState
 
 _SOCKETS = {"docker": ("docker", "containerd"), "containerd": ("containerd", "buildkitd"), "incus": ("incus",)}
 
@@ -26,7 +26,7 @@ def public_profile(
     state: str = "",
 ) -> dict[str, Any]:
     """Return what a playbook may want to know of a profile; for a profile to be made, what it will be."""
-    config = current.applied or current.configured or target or {}
+    config = current.settings or target or {}
     result: dict[str, Any] = {
         "name": current.name.name,
         "instance": current.name.id,
@@ -37,18 +37,17 @@ def public_profile(
         return {**result, "disk": current.disk_gib or 0}
     known = canonical(config, host, current.name.id)
     runtime = str(config["runtime"])
-    row = current.row
-    running = current.health == RUNNING
+    sizes = current.sizes(config)
     result.update(
         runtime=runtime,
         kubernetes=has_kubernetes(config),
-        cpu=(row.cpus if running and row and row.cpus else config["cpu"]),
-        memory=(row.memory / GIB if running and row and row.memory else config["memory"]),
-        disk=current.disk_gib or config["disk"],
+        cpu=sizes.cpus,
+        memory=sizes.memory,
+        disk=sizes.disk,
         arch=known["arch"],
         vm_type=known["vm_type"],
         mount_type=known["mount_type"],
-        address=row.address if row else "",
+        address=current.row.address if current.row else "",
         config_file=str(paths.configured(current.name)),
         docker_context=current.name.id if runtime == "docker" else "",
         kube_context=current.name.id if has_kubernetes(config) else "",

@@ -126,16 +126,20 @@ def _check(host: Capacity, specs: Sequence[SizeSpec]) -> None:
         if names.count(name) > 1:
             raise InputError(f"size profile '{name}'", f"it is listed {names.count(name)} times", "List it once.")
     for spec in specs:
-        for key, least in (("cpu", 1), ("memory", 0), ("weight", 0)):
-            value = getattr(spec, key)
-            # Some have more digits than Python prints.
-            if value is not None and not (least <= value <= LARGEST_NUMBER and value):
-                what = "of at least 1" if key == "cpu" else "above 0"
-                usable = -LARGEST_NUMBER <= value <= LARGEST_NUMBER
-                reason = f"its {key} is {value:g}" if usable else f"its {key} is too large"
-                raise InputError(f"size profile '{spec.name}'", reason, f"Use a number {what}.")
+        _check_numbers(spec)
     if not 0 <= host.weight <= LARGEST_NUMBER or host.reserve_memory_mib < 0:
         raise InputError("size the profiles", "the laptop's weight or reserve is negative", "Use 0 or more.")
+
+
+def _check_numbers(spec: SizeSpec) -> None:
+    for key, least in (("cpu", 1), ("memory", 0), ("weight", 0)):
+        value = getattr(spec, key)
+        # Some have more digits than Python prints.
+        if value is not None and not (least <= value <= LARGEST_NUMBER and value):
+            what = "of at least 1" if key == "cpu" else "above 0"
+            usable = -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+            reason = f"its {key} is {value:g}" if usable else f"its {key} is too large"
+            raise InputError(f"size profile '{spec.name}'", reason, f"Use a number {what}.")
 
 
 def _quoted(specs: Sequence[SizeSpec]) -> str:

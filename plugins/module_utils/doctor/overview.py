@@ -18,16 +18,17 @@ def rows(laptop: Laptop) -> list[dict[str, Any]]:
 
 
 def _row(laptop: Laptop, current: ProfileState) -> dict[str, Any]:
-    config = current.applied or current.configured or {}
+    config = current.settings
+    sizes = current.sizes(config)
     running, row = current.health == RUNNING, current.row
     shown: dict[str, Any] = {
         "name": current.name.name,
         "state": current.health,
         "runtime": str(config.get("runtime") or ""),
         "kubernetes": bool(config) and has_kubernetes(config),
-        "cpus": row.cpus if running and row and row.cpus else config.get("cpu"),
-        "memory_gib": row.memory / GIB if running and row and row.memory else config.get("memory"),
-        "disk_gib": current.disk_gib or config.get("disk"),
+        "cpus": sizes.cpus,
+        "memory_gib": sizes.memory,
+        "disk_gib": sizes.disk,
         "disk_used_gib": None,
         "disk_on_laptop_gib": round(on_laptop(laptop.colima.paths, current.name) / GIB, 1),
         "uptime_seconds": None,

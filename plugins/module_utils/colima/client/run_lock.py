@@ -125,10 +125,16 @@ def start_of(words: Sequence[str]) -> RunningStart | None:
     """Return the start that a process with these arguments carries out; None when it does not start a VM."""
     program, arguments = program_of(words)
     if program == "limactl":
-        verb, *targets = [word for word in arguments if not word.startswith("-")] or [""]
-        return RunningStart(targets[-1].rpartition("/")[2].removesuffix(".yaml")) if verb in _STARTS and targets else None
-    if program != "colima":
-        return None
+        return _start_by_limactl(arguments)
+    return _start_by_colima(arguments) if program == "colima" else None
+
+
+def _start_by_limactl(arguments: Sequence[str]) -> RunningStart | None:
+    verb, *targets = [word for word in arguments if not word.startswith("-")] or [""]
+    return RunningStart(targets[-1].rpartition("/")[2].removesuffix(".yaml")) if verb in _STARTS and targets else None
+
+
+def _start_by_colima(arguments: Sequence[str]) -> RunningStart | None:
     flags, others = _flags(arguments)
     if not others or others[0] not in _STARTS:
         return None

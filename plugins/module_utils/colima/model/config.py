@@ -108,9 +108,9 @@ def config_from(data: Any) -> Config | None:
 
 def _is_value(setting: Setting, value: Any) -> bool:
     if setting.option == "mounts":
-        return value is None or (isinstance(value, list) and all(_has_texts(item, "location", "mount_point") for item in value))
+        return value is None or _all_have_texts(value, "location", "mount_point")
     if setting.option == "provision":
-        return isinstance(value, list) and all(_has_texts(item, "mode", "script") for item in value)
+        return _all_have_texts(value, "mode", "script")
     if setting.kind is float:
         # Of an int that no float can hold, isfinite can't tell.
         return type(value) in (int, float) and abs(value) <= sys.float_info.max
@@ -121,8 +121,11 @@ def _is_value(setting: Setting, value: Any) -> bool:
     return not isinstance(value, list) or all(isinstance(text, str) for text in value)
 
 
-def _has_texts(item: Any, *names: str) -> bool:
-    return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in names)
+def _all_have_texts(value: Any, *names: str) -> bool:
+    """Whether it is a list of mappings that have a text under each of these names."""
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and all(isinstance(item.get(name), str) for name in names) for item in value
+    )
 
 
 def default_mount_type(vm_type: str) -> str:
@@ -145,9 +148,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
     result["network.gateway_address"] = result.get("network.gateway_address") or GATEWAY
     result["network.dns_hosts"] = own_hosts(result)
     result["mounts"] = canonical_mounts(result.get("mounts"), host.home)
-    result["provision"] = [
-        (item.get("mode") or "system", str(item.get("script") or "").rstrip()) for item in result.get("provision") or []
-    ]
+    result["provision"] = _canonical_scripts(result.get("provision"))
     return result
 
 
@@ -162,6 +163,11 @@ def _canonical_value(setting: Setting, value: Any, host: Host) -> Any:
         return setting.default
     # Without mounts stands for the home directory.
     return setting.kind() if setting.kind in (list, dict) and setting.option != "mounts" else value
+
+
+def _canonical_scripts(scripts: Any) -> list[tuple[str, str]]:
+    """Return (mode, script), without white space after a script."""
+    return [(script.get("mode") or "system", str(script.get("script") or "").rstrip()) for script in scripts or []]
 
 
 def own_hosts(config: Config) -> dict[str, Any]:

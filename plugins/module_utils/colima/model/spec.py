@@ -78,6 +78,10 @@ class ChangePolicy:
         """Whether the user repeated this profile's name where data loss is confirmed."""
         return name.name in self.confirm_data_loss
 
+    def may_recreate_with_loss(self, name: Name) -> bool:
+        """Whether a change of a fixed setting may cost the data: the user chose that, and repeated the name."""
+        return self.on_fixed_change == "recreate_with_data_loss" and self.may_destroy(name)
+
 
 @dataclass(frozen=True)
 class TimeLimits:
@@ -93,13 +97,21 @@ def check(spec: ProfileSpec, host: Host) -> None:
     """Raise InputError for values, and combinations of values, that this system can't do."""
     for option, value in spec.stated.items():
         _check_value(spec.name, BY_OPTION[option], value, host)
+    _check_machine(spec, host)
+    for problem in kubernetes_problems(spec, spec.stated.get("runtime", "")):
+        raise InputError(*problem)
+    _check_mount_type(spec, host)
+
+
+def _check_machine(spec: ProfileSpec, host: Host) -> None:
+    """Check the type of the VM and its arch, which depend on each other."""
     stated = spec.stated
-    vm_type = stated.get("vm_type")
+    vm_type, arch = stated.get("vm_type"), stated.get("arch", "host")
+    is_foreign = arch not in ("host", host.arch)
     if vm_type == "krunkit" and not host.can(APPLE_SILICON):
         reason = f"it needs {APPLE_SILICON}, and this is {host.system} on {host.arch}"
         raise _wrong(spec.name, "vm_type", vm_type, reason, "Use vz or qemu.")
-    arch = stated.get("arch", "host")
-    if host.system == "Darwin" and arch not in ("host", host.arch) and (vm_type or host.vm_type) in ("vz", "krunkit"):
+    if host.system == "Darwin" and is_foreign and (vm_type or host.vm_type) in ("vz", "krunkit"):
         raise _wrong(
             spec.name,
             "arch",
@@ -107,12 +119,13 @@ def check(spec: ProfileSpec, host: Host) -> None:
             f"{vm_type or 'vz'} can't run it on a {host.arch} laptop, and colima would silently use another VM type",
             "Set vm_type to qemu with it.",
         )
-    if stated.get("rosetta") and (vm_type not in (None, "vz") or arch not in ("host", host.arch)):
+    if stated.get("rosetta") and (vm_type not in (None, "vz") or is_foreign):
         needs = "it needs vm_type vz and the laptop's own arch"
         raise _wrong(spec.name, "rosetta", True, needs, "Set those, or leave it out.")
-    for problem in kubernetes_problems(spec, stated.get("runtime", "")):
-        raise InputError(*problem)
-    mount_type = stated.get("mount_type")
+
+
+def _check_mount_type(spec: ProfileSpec, host: Host) -> None:
+    mount_type, vm_type = spec.stated.get("mount_type"), spec.stated.get("vm_type")
     if mount_type == "virtiofs" and not host.can(MACOS_13):
         raise _wrong(spec.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
     if (mount_type == "9p" and vm_type in ("vz", "krunkit")) or (mount_type == "virtiofs" and vm_type == "qemu"):
@@ -132,6 +145,17 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
     option = setting.option
     if setting.choices and value not in setting.choices:
         raise _wrong(name, option, value, "colima does not know it", f"Use one of {', '.join(setting.choices)}.")
+    _check_number(name, setting, value)
+    if not host.can(setting.needs) and value not in (setting.neutral, setting.default):
+        raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host}", "Leave it out.")
+    if option.startswith("network.") or option.endswith("port"):
+        _check_network(name, option, value)
+    else:
+        _check_content(name, option, value, host)
+
+
+def _check_number(name: Name, setting: Setting, value: Any) -> None:
+    option = setting.option
     if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(name, option, value, "it is not a size", "Use a number of GiB.")
     if isinstance(value, int | float) and value > LARGEST_NUMBER:
@@ -140,12 +164,6 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
     if setting.least is not None and value < setting.least:
         least = counted(int(setting.least) if setting.least == 1 else setting.least, setting.unit)
         raise _wrong(name, option, value, "it is too small", f"Use at least {least}.")
-    if not host.can(setting.needs) and value not in (setting.neutral, setting.default):
-        raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host}", "Leave it out.")
-    if option.startswith("network.") or option.endswith("port"):
-        _check_network(name, option, value)
-    else:
-        _check_content(name, option, value, host)
 
 
 def _check_network(name: Name, option: str, value: Any) -> None:

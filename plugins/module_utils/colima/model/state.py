@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...colima_paths import Name
 from . import go_yaml
@@ -75,6 +75,14 @@ class SharedTraces:
 
     ssh_include: str = ""
     files: tuple[str, ...] = ()
+
+
+class Sizes(NamedTuple):
+    """How large a profile is: CPUs, and GiB of memory and of data disk. None: unknown."""
+
+    cpus: int | None
+    memory: float | None
+    disk: int | None
 
 
 @dataclass(frozen=True)
@@ -163,6 +171,20 @@ class ProfileState:
         return None if self.disk is None else self.disk.size // GIB
 
     @property
+    def settings(self) -> Config:
+        """What it runs with, else what it is set to; empty if neither can be read."""
+        return self.applied or self.configured or {}
+
+    def sizes(self, settings: Config) -> Sizes:
+        """Return the sizes of a running VM, as Lima tells them; those of the settings where it does not."""
+        row = self.row if self.health == RUNNING else None
+        return Sizes(
+            (row.cpus if row else 0) or settings.get("cpu"),
+            (row.memory / GIB if row else 0) or settings.get("memory"),
+            self.disk_gib or settings.get("disk"),
+        )
+
+    @property
     def known(self) -> Config | None:
         """What it runs with, else what it is set to; None if neither can be read. Lima tells the true size of the disk."""
         settings = self.applied or self.configured
@@ -210,6 +232,11 @@ class ProfileState:
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
         return self.disk is not None and self.disk.written and not self.noted_as_formatted and not self.never_came_up
+
+    @property
+    def store_is_restorable(self) -> bool:
+        """Whether that note is lost, and what the VM ran with still tells what the disk was made for."""
+        return self.store_is_lost and bool((self.applied or {}).get("runtime"))
 
 
 @dataclass(frozen=True)

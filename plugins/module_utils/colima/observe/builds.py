@@ -83,9 +83,7 @@ def client_of(words: Sequence[str]) -> BuildClient | None:
         others = others if others[:1] == [plugin] else [plugin, *others]
     verb, *rest = others or [""]
     first = next(iter(rest), "")
-    known = verb in _VERBS or (verb in _GROUPS and first in _VERBS) or (verb == "buildx" and first in _BUILDX)
-    composes = verb == "compose" and (first in _VERBS or (first == "up" and "--build" in arguments))
-    if not known and not composes:
+    if not _works_on_images(verb, first, arguments):
         return None
     command = f"{program} {verb}" if verb in _VERBS else f"{program} {verb} {first}"
     return BuildClient(
@@ -94,6 +92,13 @@ def client_of(words: Sequence[str]) -> BuildClient | None:
         flags.get("H", flags.get("host", "")),
         flags.get("builder", ""),
     )
+
+
+def _works_on_images(verb: str, first: str, arguments: Sequence[str]) -> bool:
+    """Whether a command builds or moves images. first: the first word after its verb."""
+    if verb == "compose":
+        return first in _VERBS or (first == "up" and "--build" in arguments)
+    return verb in _VERBS or (verb in _GROUPS and first in _VERBS) or (verb == "buildx" and first in _BUILDX)
 
 
 def may_mean(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str, str], instance: str, address: str) -> bool:

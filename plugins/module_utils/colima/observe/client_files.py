@@ -110,7 +110,9 @@ class ClientFiles:
         return self._kube_config
 
     def shared(self) -> SharedTraces:
-        """Return the traces of colima that belong to no profile."""
+        """Return the traces of colima that belong to no profile. They are only looked for with the wrappers."""
+        if not self.with_wrappers:
+            return SharedTraces()
         theirs = str(self.paths.base / "ssh_config")
         lines = (text_of(self._home / ".ssh" / "config") or "").splitlines()
         return SharedTraces(

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,32 @@ def host_from(
     given: Mapping[str, Any] | None, environment: Mapping[str, str], lima: Path | None = None, *, with_chip: bool = False
 ) -> Host:
     """Return the host: given values first, the machine's own where there are none. Its chip only on request."""
-    given = {key: value for key, value in (given or {}).items() if value is not None}
-    for key, value in given.items():
-        if isinstance(value, int | float) and not 0 <= value <= _MOST:
-            # It may have more digits than Python prints.
-            raise InputError(
-                f"use the laptop's {key}", "it is too large, or negative", f"Use a number from 0 to {_MOST}, or leave it out."
-            )
+    given = _sound(given)
     machine = os.uname()
-    own_mac = machine.sysname == "Darwin" and given.get("system") in (None, "Darwin")
-    return Host(
+    host = Host(
         system=given.get("system") or machine.sysname,
         arch=architecture(given.get("arch") or own_architecture(machine.sysname, machine.machine, _is_translated)),
         home=environment.get("HOME") or str(Path.home()),
         cpus=int(given.get("cpus") or os.cpu_count() or 0),
         memory_mib=int(given.get("memory_mib") or _memory_mib()),
-        disk_free_mib=int(given.get("disk_free_mib") or (room_at(lima) // _MIB if lima else 0)),
-        reserve_memory_mib=int(given["reserve_memory_mib"]) if "reserve_memory_mib" in given else 1024,
-        macos=macos_of(machine.release) if own_mac else 0,
-        chip=_chip() if own_mac and with_chip else 0,
+        disk_free_mib=int(given.get("disk_free_mib") or _disk_free_mib(lima)),
+        reserve_memory_mib=int(given.get("reserve_memory_mib", 1024)),
     )
+    if machine.sysname != "Darwin" or given.get("system") not in (None, "Darwin"):
+        return host
+    return replace(host, macos=macos_of(machine.release), chip=_chip() if with_chip else 0)
+
+
+def _sound(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the values that were given. Raises InputError for a size that no laptop has."""
+    values = {key: value for key, value in (given or {}).items() if value is not None}
+    for key, value in values.items():
+        if isinstance(value, int | float) and not 0 <= value <= _MOST:
+            # It may have more digits than Python prints.
+            raise InputError(
+                f"use the laptop's {key}", "it is too large, or negative", f"Use a number from 0 to {_MOST}, or leave it out."
+            )
+    return values
 
 
 def own_architecture(system: str, machine: str, is_translated: Callable[[], bool]) -> str:
@@ -93,6 +100,10 @@ def _sysctl(name: bytes) -> bytes:
     except (OSError, AttributeError):
         return b""
     return b"" if failed else answer.raw[: size.value]
+
+
+def _disk_free_mib(lima: Path | None) -> int:
+    return room_at(lima) // _MIB if lima else 0
 
 
 def _memory_mib() -> int:

@@ -25,25 +25,36 @@ def why_busy(colima: Colima, current: ProfileState) -> str:
 
     A VM that gives no clear answer is not idle, unless nothing can run in it: it died under its host agent, or never came up.
     """
-    runtime = str(current.live.get("runtime") or (current.applied or current.configured or {}).get("runtime") or "")
-    noun = "instance" if runtime == "incus" else "container"
+    runtime = str(current.live.get("runtime") or current.settings.get("runtime") or "")
+    unknown = f"it is unknown whether {_noun(runtime)}s run in it"
     if current.health == SILENT and not current.never_up:
         # It was asked for a word just now.
-        return f"it is unknown whether {noun}s run in it"
+        return unknown
     try:
-        names = _running(colima, current, runtime)
-        work = at_work(colima, current, runtime) if not names and runtime in _ASKED else []
+        return _what_runs(colima, current, runtime)
     except (WorkstationError, ValueError):
-        dead = current.health == BROKEN and not colima.machine_lives(current.name)
-        hung = current.health == SILENT and current.never_up
-        return "" if dead or hung else f"it is unknown whether {noun}s run in it"
-    if work:
-        return f"a build or transfer is running in it ({', '.join(work)})"
+        return "" if _can_run_nothing(colima, current) else unknown
+
+
+def _can_run_nothing(colima: Colima, current: ProfileState) -> bool:
+    """Whether a VM that gives no answer died under its host agent, or never came up."""
+    dead = current.health == BROKEN and not colima.machine_lives(current.name)
+    return dead or (current.health == SILENT and current.never_up)
+
+
+def _noun(runtime: str) -> str:
+    return "instance" if runtime == "incus" else "container"
+
+
+def _what_runs(colima: Colima, current: ProfileState, runtime: str) -> str:
+    """Return in words what runs; empty: nothing. Raises WorkstationError or ValueError when that can't be told."""
+    names = _running(colima, current, runtime)
     if not names:
-        return ""
+        work = at_work(colima, current, runtime) if runtime in _ASKED else []
+        return f"a build or transfer is running in it ({', '.join(work)})" if work else ""
     each = list(dict.fromkeys(names))
     shown = ", ".join(each[:3]) + (f" and {len(each) - 3} more" if len(each) > 3 else "")
-    return f"{len(names)} {noun}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
+    return f"{len(names)} {_noun(runtime)}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
 
 
 def _running(colima: Colima, current: ProfileState, runtime: str) -> list[str]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ...colima_paths import Name, Paths
 from ...core.system.files import text_of
-from ..model.config import has_kubernetes
+from ..model.config import Config, has_kubernetes
 from ..model.yaml_text import parse
 
 # What makes an engine say something, and what a sound one says.
@@ -47,9 +47,8 @@ def liveness_of(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Li
 
     entry: the profile's entry in the kubeconfig, known to be that of its k3s; empty: there is none; None: not compared yet.
     """
-    applied, _problem = parse(text_of(paths.applied(name)) or "")
-    if not applied or paths.journal(name).exists() or paths.fresh(name).exists():
-        # Its first start may never have finished, although its engine is up.
+    applied = _settled(paths, name)
+    if applied is None:
         return Liveness()
     runtime, kubernetes = str(applied.get("runtime")), has_kubernetes(applied)
     if entry is None or kubernetes != bool(entry):
@@ -62,6 +61,12 @@ def liveness_of(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Li
     if kubernetes and not _api_answers(entry.get("cluster") or {}):
         return Liveness()
     return Liveness({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
+
+
+def _settled(paths: Paths, name: Name) -> Config | None:
+    """Return what a VM runs with; None where its first start may never have finished, although its engine is up."""
+    applied, _problem = parse(text_of(paths.applied(name)) or "")
+    return None if not applied or paths.journal(name).exists() or paths.fresh(name).exists() else applied
 
 
 def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:

@@ -85,8 +85,9 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
         started = [name for name in candidates if colima.looks_started(name)]
         answers = together({**asked, **guests(started)})
     rows: list[ListedProfile] | None = answers.get("rows")
-    wanted = names if names is not None else sorted({*known_profiles(paths), *_named(rows or ())})
-    by_name = {row.name: row for row in rows or ()}
+    listed = rows or ()
+    wanted = names if names is not None else sorted({*known_profiles(paths), *_named(listed)})
+    by_name = {row.name: row for row in listed}
     running = [name for name in wanted if by_name.get(name.name, ListedProfile("")).status == "Running"]
     answers.update(together(guests(name for name in running if f"guest {name}" not in answers)))
     profiles = {
@@ -96,13 +97,13 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
             row=by_name.get(name.name),
             listed=rows is not None,
             disk=answers.get("disks", {}).get(name.id),
-            guest=answers.get(f"guest {name}") or GuestState(),
+            guest=answers.get(f"guest {name}", GuestState()),
             clients=clients,
         )
         for name in wanted
     }
-    others = tuple(row for row in rows or () if row.name not in profiles)
-    shared = clients.shared() if with_wrappers else SharedTraces()
+    others = tuple(row for row in listed if row.name not in profiles)
+    shared = clients.shared()
     expired = tuple(vm for vm in deleted(paths) if vm.until <= time.time())
     return ColimaState(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared, expired)
 

@@ -9,7 +9,7 @@ from ...nerdctl.wrapper import removal
 from ..model.config import Host
 from ..model.spec import ChangePolicy, ProfileSpec, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, ProfileState, SharedTraces
-from .heal import aside_early
+from .heal import aside_early, restore_note, unlock_early
 from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 
 _COPIES = (
@@ -46,22 +46,10 @@ def plan_absent(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, 
 def _deletion(current: ProfileState, policy: ChangePolicy, host: Host) -> list[Action]:
     name, actions = current.name, list[Action]()
     if policy.delete_data and (current.disk is not None or current.exists):
-        if current.lock_is_stale:
-            actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
-        return [*actions, *delete_with_data(current, "", policy, host)]
-    if current.exists and (current.applied or {}).get("runtime") and current.store_is_lost:
+        return [*unlock_early(current), *delete_with_data(current, "", policy, host)]
+    if current.exists and current.store_is_restorable:
         # What the VM ran with is the last sign of what the disk was made for, and goes with it.
-        actions.append(
-            act_on(
-                ActionKind.RESTORE_DISK_NOTE,
-                name,
-                "restore",
-                "colima's note of the data disk",
-                "else the disk would be of no use",
-                config=current.applied,
-                early=True,
-            )
-        )
+        actions.append(restore_note(current, "else the disk would be of no use", early=True))
     if current.exists:
         kept = not current.why_data_is_inside
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""

@@ -129,17 +129,22 @@ def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[Refusal], list
     if free and new and free < _LEAST_FREE_MIB * len(new):
         reason = f"only {free / _MIB:.1f} GiB are free on the disk, and a new VM needs {_LEAST_FREE_MIB // _MIB} GiB"
         return [Refusal(f"create profile '{new[0]}'", reason, "Free some disk space.")], []
-    grown = sum(
-        max(0, plan.target["disk"] - (plan.current.disk_gib or 0))
-        for plan in plans
-        if plan.target and plan.target["runtime"] != "none" and plan.does(ActionKind.START, ActionKind.ENLARGE_DISK)
-    )
+    grown = _growth(plans)
     if free and grown * _MIB > free:
         return [], [
             f"The data disks may grow by {grown} GiB, and {free // _MIB} GiB are free: they take only what is stored on them, "
             "but can fill the laptop's disk."
         ]
     return [], []
+
+
+def _growth(plans: Sequence[ProfilePlan]) -> int:
+    """Return how many GiB larger the data disks may become."""
+    return sum(
+        max(0, plan.target["disk"] - (plan.current.disk_gib or 0))
+        for plan in plans
+        if plan.target and plan.target["runtime"] != "none" and plan.does(ActionKind.START, ActionKind.ENLARGE_DISK)
+    )
 
 
 def _advice(up: list[ProfilePlan], host: Host) -> list[str]:

@@ -149,32 +149,32 @@ def _of_lock(current: ProfileState) -> Repair:
     return Repair(actions=(act_on(ActionKind.UNLOCK_DISK, current.name, "unlock", "the data disk", detail),))
 
 
+def unlock_early(current: ProfileState) -> tuple[Action, ...]:
+    """Return what makes a data disk that is marked as in use fit for a deletion."""
+    stale = current.lock_is_stale
+    return (act_on(ActionKind.UNLOCK_DISK, current.name, "unlock", "the data disk", early=True),) if stale else ()
+
+
 def _of_note(current: ProfileState) -> Repair:
-    name = current.name
     if not current.store_is_lost:
         return Repair()
-    if (current.applied or {}).get("runtime"):
-        return Repair(
-            actions=(
-                act_on(
-                    ActionKind.RESTORE_DISK_NOTE,
-                    name,
-                    "restore",
-                    "colima's note of the data disk",
-                    "else it would be formatted",
-                    config=current.applied,
-                ),
-            )
-        )
+    if current.store_is_restorable:
+        return Repair(actions=(restore_note(current, "else it would be formatted"),))
     return Repair(
         refusals=(
             Refusal(
-                f"start profile '{name}'",
+                f"start profile '{current.name}'",
                 "its data disk holds data, but colima's note of it is lost, so colima would format the disk",
-                f"Restore _store/{name.id}.json; or, if nothing on it is needed, {_destroying(current)} first.",
+                f"Restore _store/{current.name.id}.json; or, if nothing on it is needed, {_destroying(current)} first.",
             ),
         )
     )
+
+
+def restore_note(current: ProfileState, why: str, *, early: bool = False) -> Action:
+    """Return the action that writes colima's lost note of the data disk anew, from what the VM ran with."""
+    part = "colima's note of the data disk"
+    return act_on(ActionKind.RESTORE_DISK_NOTE, current.name, "restore", part, why, config=current.applied, early=early)
 
 
 def _destroying(current: ProfileState) -> str:

@@ -204,7 +204,7 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
         left = 0 if plan.does(ActionKind.DELETE_DATA, ActionKind.DELETE_DISK) else disk
         return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
     after: dict[str, Any] = {"state": _state_after(plan)}
-    there: dict[str, Any] = dict(current.applied or current.configured or {})
+    there: dict[str, Any] = dict(current.settings)
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
     _compare(_without_implicit(there), _without_implicit(_wanted(plan, there)), before, after)

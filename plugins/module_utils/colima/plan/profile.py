@@ -22,7 +22,7 @@ from .absent import plan_absent
 from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .company_network import company_settings
-from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
+from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unlock_early, unreadable
 from .idle_stop import idle_long, idle_notes, why_not_idle_enough
 from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .recreate import RecreateDecision, how_to_recreate
@@ -69,6 +69,11 @@ class _ProfileCase:
             return self.current.up and self.policy.stop == "if_idle"
         return self.stops and self.policy.restart == "if_idle"
 
+    @property
+    def asks_idle(self) -> bool:
+        """Whether that was not asked yet."""
+        return self.only_if_idle and str(self.current.name) not in self.facts.busy
+
 
 def plan_profile(
     current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts = _NOTHING_ASKED
@@ -98,8 +103,7 @@ def plan_profile(
     reason = _held_back(case)
     if reason is not None:
         return _hold(plan, case, reason)
-    asks_idle = case.only_if_idle and str(current.name) not in facts.busy
-    plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=asks_idle)
+    plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=case.asks_idle)
     return (_recreate if case.recreation.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
 
 
@@ -286,8 +290,7 @@ def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     actions = [_stop(current, why)] if current.up else []
     actions.append(act_on(ActionKind.SAVE_SETTINGS, name, "note", "the settings", config=target, silent=True))
     actions.extend(saved(current))
-    if current.lock_is_stale:
-        actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
+    actions.extend(unlock_early(current))
     # colima can't delete what was never finished.
     actions.extend(case.repair.actions)
     if with_data:

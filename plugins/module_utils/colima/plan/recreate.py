@@ -14,7 +14,7 @@ from ...toolchain.programs import in_digits
 from ..model.config import Config
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.spec import ChangePolicy, Refusal
-from ..model.state import ProfileState
+from ..model.state import DataDisk, ProfileState
 from .target import PORT, changes, settings_there
 
 
@@ -46,7 +46,7 @@ def how_to_recreate(
     may_recreate = policy.on_fixed_change in ("recreate", "recreate_with_data_loss")
     if may_recreate and not loss:
         return RecreateDecision(recreate=True)
-    if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(current.name):
+    if policy.may_recreate_with_loss(current.name):
         return RecreateDecision(recreate=True, with_data=True)
     if policy.on_fixed_change == "warn":
         return _left_alone(current, fixed, target)
@@ -106,12 +106,15 @@ def _holds_nothing(current: ProfileState, fixed: tuple[str, ...], target: Config
         return False
     if current.disk is None:
         return current.never_came_up
-    if current.disk_runtime not in ("", target["runtime"]):
-        return False
-    disk_may_stay = "disk" not in fixed
+    fits = current.disk_runtime in ("", target["runtime"])
+    return fits and _is_empty(current, current.disk, may_stay="disk" not in fixed)
+
+
+def _is_empty(current: ProfileState, disk: DataDisk, *, may_stay: bool) -> bool:
+    """Whether a VM, and its data disk unless that may stay, have nothing of the user's on them."""
     if current.why_data_is_inside:
-        return current.never_came_up and (disk_may_stay or not current.disk.written)
-    return not current.disk.written or (current.never_came_up and disk_may_stay)
+        return current.never_came_up and (may_stay or not disk.written)
+    return not disk.written or (current.never_came_up and may_stay)
 
 
 def _for_kept_disk(current: ProfileState, target: Config, policy: ChangePolicy) -> RecreateDecision:
@@ -119,7 +122,7 @@ def _for_kept_disk(current: ProfileState, target: Config, policy: ChangePolicy) 
     disk, store, name = current.disk, current.store, current.name
     if disk is None or store is None or current.disk_runtime in ("", target["runtime"]):
         return RecreateDecision()
-    if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(name):
+    if policy.may_recreate_with_loss(name):
         return RecreateDecision(recreate=True, with_data=True)
     return RecreateDecision(
         refusals=(
@@ -135,7 +138,7 @@ def _for_kept_disk(current: ProfileState, target: Config, policy: ChangePolicy) 
 
 def old_runtime(current: ProfileState) -> str:
     """Return the runtime that a profile has had so far."""
-    return str((current.applied or current.configured or {}).get("runtime") or current.disk_runtime)
+    return str(current.settings.get("runtime") or current.disk_runtime)
 
 
 def data_at_stake(current: ProfileState, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:

@@ -102,24 +102,32 @@ def gap_of(current: ProfileState, spec: ProfileSpec, target: Config, host: Host)
     instance = current.name.id
     file = differences(current.configured, target, stated, host, instance) if current.configured else []
     # A VM that never finished its first boot has no applied settings, but was made with the configured ones.
-    made_with = (current.applied or current.configured) if current.exists else None
+    made_with = current.settings if current.exists else {}
     vm = differences(made_with, target, stated - {PORT}, host, instance) if made_with else []
-    fixed = [option for option in vm if _is_fixed(option, made_with or {}, target)]
-    restart = [option for option in vm if option not in fixed and BY_OPTION[option].when != LIVE and option != "disk"]
-    special = {
-        "runtime": _runtime_takes(current, made_with, target),
-        PORT: _port_takes(current, made_with, target) if made_with and PORT in stated else "",
-        "disk": _disk_takes(current, target, stated, vm),
-    }
-    fixed += [option for option, takes in special.items() if takes == FIXED]
-    restart += [option for option, takes in special.items() if takes == RESTART]
-    live = tuple(option for option in file if BY_OPTION[option].when == LIVE)
-    return SettingsGap(tuple(file), live, tuple(restart), tuple(fixed))
+    needs = [(option, _takes(option, made_with, target)) for option in vm if option != "disk"]
+    needs += [
+        ("runtime", _runtime_takes(current, target)),
+        (PORT, _port_takes(current, made_with, target) if made_with and PORT in stated else ""),
+        ("disk", _disk_takes(current, target, stated, vm)),
+    ]
+    return SettingsGap(
+        tuple(file),
+        live=tuple(option for option in file if BY_OPTION[option].when == LIVE),
+        restart=tuple(option for option, needed in needs if needed == RESTART),
+        fixed=tuple(option for option, needed in needs if needed == FIXED),
+    )
 
 
-def _runtime_takes(current: ProfileState, made_with: Config | None, target: Config) -> str:
+def _takes(option: str, applied: Config, target: Config) -> str:
+    """Return what a difference in a setting takes: nothing, a restart, or another VM."""
+    if _is_fixed(option, applied, target):
+        return FIXED
+    return "" if BY_OPTION[option].when == LIVE else RESTART
+
+
+def _runtime_takes(current: ProfileState, target: Config) -> str:
     """Return what the wanted runtime takes where all settings are lost: the data disk still tells what it was made for."""
-    lost = current.exists and made_with is None
+    lost = current.exists and not current.settings
     return FIXED if lost and current.disk_runtime not in ("", target["runtime"]) else ""
 
 
@@ -164,7 +172,7 @@ def _port_takes(current: ProfileState, applied: Config, target: Config) -> str:
 
 def settings_there(current: ProfileState) -> dict[str, Any]:
     """Return the settings that a profile has, with the truth where the files may claim another."""
-    there: dict[str, Any] = dict(current.applied or current.configured or {})
+    there: dict[str, Any] = dict(current.settings)
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
     if current.k3s and current.k3s.port and PORT in there:
