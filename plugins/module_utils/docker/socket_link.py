@@ -179,17 +179,22 @@ def _present(spec: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
 
 
 def _absent(spec: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
-    steps: list[Step] = []
+    steps = _back_to_users_own(spec, current)
+    if current.noted is not None:
+        copy = current.kept if current.kept and current.kept == current.link and not steps else ""
+        steps.append(ForgetLink("forget", f"link '{spec.path}'", silent=True, copy=copy))
+    return steps
+
+
+def _back_to_users_own(spec: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
+    """Return what takes our link away, if it is there, and brings the user's own back, if it is kept."""
     target, back = f"link '{spec.path}'", current.kept or None
     if current.link and current.link in (spec.target, current.noted):
         detail = f"to {current.link}" + (f", the one to {back} comes back" if back else "")
-        steps.append(RemoveLink("remove", target, detail, found=current.link, restore=back))
-    elif current.link is None and back and current.noted:
-        steps.append(RestoreSocket("restore", target, f"to {back}"))
-    if current.noted is not None:
-        copy = back if back and back == current.link and not steps else ""
-        steps.append(ForgetLink("forget", target, silent=True, copy=copy))
-    return steps
+        return [RemoveLink("remove", target, detail, found=current.link, restore=back)]
+    if current.link is None and back and current.noted:
+        return [RestoreSocket("restore", target, f"to {back}")]
+    return []
 
 
 @contextlib.contextmanager

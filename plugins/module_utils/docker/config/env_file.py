@@ -49,17 +49,14 @@ def plan_env_file(path: Path, found: FileState, host: str | None) -> Plan:
     """Return the step that writes the file, or with host None removes it. A file of the user's is refused or left alone."""
     ours = found.kind == "file" and found.text.startswith(_FIRST_LINE)
     target = f"environment file '{path}'"
-    text = ""
-    steps: tuple[Step, ...] = ()
+    before = {str(path): found.text}
     if host is None:
-        steps = (RemoveEnv("remove", target, path=path),) if ours else ()
-    elif found.kind in ("other", "dangling") or (not ours and (found.text or not found.readable)):
+        return Plan((RemoveEnv("remove", target, path=path),), before, {str(path): ""}) if ours else Plan()
+    if found.kind in ("other", "dangling") or (not ours and (found.text or not found.readable)):
         reason = "it holds something else" if found.kind == "file" else "it is not a file"
         raise RefusedStep(f"write {target}", reason, "Choose another path.")
-    else:
-        text = env_text(host)
-        steps = (WriteEnv("write", target, path=path, text=text),) if found.text != text else ()
-    return Plan(steps, {str(path): found.text} if steps else {}, {str(path): text} if steps else {})
+    text = env_text(host)
+    return Plan((WriteEnv("write", target, path=path, text=text),), before, {str(path): text}) if found.text != text else Plan()
 
 
 def apply_env_file(step: WriteEnv | RemoveEnv) -> None:

@@ -97,11 +97,10 @@ def plan_config(config: Mapping[str, Any], facts: ConfigFacts, repair: bool) -> 
     """Return the edits and links. With repair, leftovers of Docker Desktop go."""
     warnings: list[str] = []
     edits = {change.key: change for change in _repairs(config, facts, warnings)} if repair else {}
-    links: list[Step] = []
+    links: list[LinkPlugin] = []
     for name, place in facts.plugins.items():
         if place is None:
-            how = f"brew install {name}" if facts.system == "Darwin" else f"package {_PACKAGES.get(name, name)}"
-            warnings.append(f"The docker plugin '{name}' is not installed. Install it ({how}), then run again.")
+            warnings.append(_not_installed(name, facts.system))
         elif place[0] == "directory":
             extra = edits[_EXTRA].after if _EXTRA in edits else config.get(_EXTRA)
             listed = extra if isinstance(extra, list) else []
@@ -111,9 +110,14 @@ def plan_config(config: Mapping[str, Any], facts: ConfigFacts, repair: bool) -> 
             path = f"{facts.plugin_directory}/{name}"
             found = facts.dangling.get(path)
             links.append(LinkPlugin("link", f"docker plugin '{name}'", f"{path} -> {place[1]}", path, found, place[1]))
-    replaced = {step.path for step in links if isinstance(step, LinkPlugin)}
+    replaced = {step.path for step in links}
     gone = [_unlink(path, found) for path, found in facts.dangling.items() if repair and path not in replaced]
     return _plan(config, [*edits.values(), *gone, *links], warnings)
+
+
+def _not_installed(plugin: str, system: str) -> str:
+    how = f"brew install {plugin}" if system == "Darwin" else f"package {_PACKAGES.get(plugin, plugin)}"
+    return f"The docker plugin '{plugin}' is not installed. Install it ({how}), then run again."
 
 
 def _plan(config: Mapping[str, Any], steps: Sequence[Step], warnings: Sequence[str]) -> Plan:
@@ -129,8 +133,20 @@ def _unlink(path: str, found: str) -> LinkPlugin:
 
 
 def _repairs(config: Mapping[str, Any], facts: ConfigFacts, warnings: list[str]) -> Iterator[EditConfig]:
-    store, helpers, extra = config.get("credsStore"), config.get("credHelpers"), config.get(_EXTRA)
-    if store == _DESKTOP and not facts.desktop:
+    if not facts.desktop:
+        yield from _without_desktop(config, facts, warnings)
+    extra = config.get(_EXTRA)
+    if isinstance(extra, list) and any(item in facts.dead_directories for item in extra if isinstance(item, str)):
+        alive = [item for item in extra if not (isinstance(item, str) and item in facts.dead_directories)]
+        yield edit(_EXTRA, extra, alive or ABSENT)
+    if facts.dead_context:
+        yield edit("currentContext", config.get("currentContext"), ABSENT)
+
+
+def _without_desktop(config: Mapping[str, Any], facts: ConfigFacts, warnings: list[str]) -> Iterator[EditConfig]:
+    """Yield the edits after which docker asks no credential helper of Docker Desktop's."""
+    store, helpers = config.get("credsStore"), config.get("credHelpers")
+    if store == _DESKTOP:
         other = next((name for name in _STORES.get(facts.system, ()) if name in facts.helpers), ABSENT)
         yield edit("credsStore", store, other)
         if other is ABSENT:
@@ -138,14 +154,9 @@ def _repairs(config: Mapping[str, Any], facts: ConfigFacts, warnings: list[str])
                 "docker keeps new logins unencrypted in its config.json now, as no credential helper is installed. "
                 "Install one (brew install docker-credential-helper), set credsStore to its name, and log in again."
             )
-    if isinstance(helpers, dict) and not facts.desktop and _DESKTOP in helpers.values():
+    if isinstance(helpers, dict) and _DESKTOP in helpers.values():
         left = {host: name for host, name in helpers.items() if name != _DESKTOP}
         yield edit("credHelpers", helpers, left or ABSENT)
-    if isinstance(extra, list) and any(item in facts.dead_directories for item in extra if isinstance(item, str)):
-        alive = [item for item in extra if not (isinstance(item, str) and item in facts.dead_directories)]
-        yield edit(_EXTRA, extra, alive or ABSENT)
-    if facts.dead_context:
-        yield edit("currentContext", config.get("currentContext"), ABSENT)
 
 
 def of_docker_desktop(path_or_context: str) -> bool:

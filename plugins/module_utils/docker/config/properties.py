@@ -66,10 +66,8 @@ def plan_properties(path: Path, found: FileState, host: str | None) -> Plan:
     if host is not None and (found.kind in ("other", "dangling") or not found.readable):
         reason = "the file is not text" if found.kind == "file" else "it is not a file"
         raise RefusedStep(f"set {target}", reason, "Move it away, or leave O(testcontainers) out.")
-    if found.kind != "file" or not found.readable:
-        text, after = "", with_ours("", host) if host is not None else ""
-    else:
-        text, after = found.text, with_ours(found.text, host) if host is not None else without_ours(found.text)
+    text = found.text if found.kind == "file" and found.readable else ""
+    after = without_ours(text) if host is None else with_ours(text, host)
     if after == text:
         return Plan()
     step = WriteProperties("remove" if host is None else "set", target, path=path, text=after, mode=found.mode or 0o644)

@@ -131,10 +131,7 @@ def _next_current(
 ) -> str | None:
     """Return the context to switch to, or None to leave the current one alone."""
     now = store.current or BUILT_IN
-    chosen = current_context or next((item.name for item in wanted if item.present and item.current == "always"), None)
-    unset = not store.current or not after.has(store.current)
-    if chosen is None and unset:
-        chosen = next((item.name for item in wanted if item.present and item.current == "if_unset"), None)
+    chosen = _chosen(store, wanted, after, current_context)
     if chosen is not None:
         if not after.has(chosen):
             remedy = "Add it to O(contexts), or name a context that 'docker context ls' shows."
@@ -143,6 +140,18 @@ def _next_current(
     if any(item.name == now and not item.present for item in wanted):
         return next((before for before in chain(store.came_from, now) if after.has(before) and before != now), BUILT_IN)
     return None
+
+
+def _chosen(store: ContextsState, wanted: Sequence[ContextSpec], after: ContextsState, current_context: str | None) -> str | None:
+    """Return the context that the options want current; None when they leave that open."""
+    chosen = current_context or _first(wanted, "always")
+    unset = not store.current or not after.has(store.current)
+    return _first(wanted, "if_unset") if chosen is None and unset else chosen
+
+
+def _first(wanted: Sequence[ContextSpec], current: str) -> str | None:
+    """Return the first context that asks to become current in this case."""
+    return next((item.name for item in wanted if item.present and item.current == current), None)
 
 
 def _shown(store: ContextsState, names: Sequence[str]) -> dict[str, Any]:
