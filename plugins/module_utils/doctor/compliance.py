@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from ..colima.model.config import nested
@@ -32,14 +32,18 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     rules = [rule_of(rule) for rule in policy.get("rules", ())]
     if not rules:
         return
-    for setting in policy["settings"]:
-        yield SETTINGS.broken(setting["found"], setting["remedy"])
-    if not policy["settings"]:
-        yield SETTINGS.ok(f"they keep {len(rules)} rule{'s' if len(rules) > 1 else ''}")
+    yield from _settings(policy["settings"], len(rules))
     yield from _tools(laptop, [rule for rule in rules if rule.tool])
     of_profiles = [rule for rule in rules if rule.path and rule.path.setting == _PROFILES and rule.path.parts]
     if of_profiles and laptop.has("colima_profile"):
         yield from _profiles(laptop, of_profiles)
+
+
+def _settings(broken: Sequence[Mapping[str, str]], rules: int) -> Iterator[Check]:
+    for setting in broken:
+        yield SETTINGS.broken(setting["found"], setting["remedy"])
+    if not broken:
+        yield SETTINGS.ok(f"they keep {rules} rule{'s' if rules > 1 else ''}")
 
 
 def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ...core.errors import InputError
 from ...core.install import how_to_install, install_command
+from ...core.plan import Step
 from ...core.system.home import home
 from ...docker.client import config_file, docker_directory
 from ...docker.config.plan import EditConfig, LinkPlugin
@@ -55,15 +56,7 @@ def _config(laptop: Laptop) -> Iterator[Check]:
         yield CONFIG.broken(f"could not {error.what}: {error.reason}", f"mv {file} {file}.damaged && {again}")
         return
     for step in look.plan.steps:
-        plugin = isinstance(step, EditConfig) and step.key == "cliPluginsExtraDirs" and step.after
-        if plugin or (not isinstance(step, EditConfig) and step.verb == "link"):
-            yield PLUGINS.warning("docker does not look where its plugins are installed", converge, step.target)
-        elif isinstance(step, EditConfig) and step.key == "currentContext":
-            yield CONFIG.broken(f"its current context '{step.before}' is gone, so docker does nothing", converge)
-        elif not isinstance(step, EditConfig | LinkPlugin):
-            yield CONFIG.warning(f"a run would {step}", converge)
-        else:
-            yield CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
+        yield _wrong(step, converge)
     missing = [name for name, place in look.current.facts.plugins.items() if place is None]
     for name in missing:
         remedy = install_command(name, search=laptop.path) or how_to_install(name, search=laptop.path)
@@ -72,6 +65,18 @@ def _config(laptop: Laptop) -> Iterator[Check]:
         yield CONFIG.ok("readable, without leftovers")
         if not missing:
             yield PLUGINS.ok("found")
+
+
+def _wrong(step: Step, converge: str) -> Check:
+    """Return what is wrong with docker's configuration, by the step that puts it right."""
+    plugin = isinstance(step, EditConfig) and step.key == "cliPluginsExtraDirs" and step.after
+    if plugin or (not isinstance(step, EditConfig) and step.verb == "link"):
+        return PLUGINS.warning("docker does not look where its plugins are installed", converge, step.target)
+    if isinstance(step, EditConfig) and step.key == "currentContext":
+        return CONFIG.broken(f"its current context '{step.before}' is gone, so docker does nothing", converge)
+    if not isinstance(step, EditConfig | LinkPlugin):
+        return CONFIG.warning(f"a run would {step}", converge)
+    return CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
 
 
 def _contexts(laptop: Laptop, look: SubjectReading) -> Iterator[Check]:

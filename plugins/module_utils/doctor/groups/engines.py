@@ -85,15 +85,17 @@ def _emulation(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Che
     except CommandFailed as error:
         yield EMULATION.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
         return
+    if guest is not None:
+        yield _emulators(name, machine, guest.emulators, wants_rosetta=wants_rosetta)
+
+
+def _emulators(name: str, machine: str, emulators: frozenset[str], *, wants_rosetta: bool) -> Check:
     platform, handler = _OTHER[machine]
     restart = f"colima restart {name}"
-    if guest is None:
-        return
-    if wants_rosetta and "rosetta" not in guest.emulators:
+    if wants_rosetta and "rosetta" not in emulators:
         found = f"Rosetta is asked for, and is off in the VM{ENDS}"
-        yield EMULATION.warning(found, f"{INSTALL_ROSETTA} && {restart}", name)
-    elif not guest.emulators & {handler, "rosetta"}:
+        return EMULATION.warning(found, f"{INSTALL_ROSETTA} && {restart}", name)
+    if not emulators & {handler, "rosetta"}:
         found = f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings{ENDS}"
-        yield EMULATION.warning(found, restart, name)
-    else:
-        yield EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in guest.emulators else 'QEMU'}", name)
+        return EMULATION.warning(found, restart, name)
+    return EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in emulators else 'QEMU'}", name)

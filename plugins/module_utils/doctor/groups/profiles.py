@@ -57,10 +57,7 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         yield HEALTH.note(f"it is being started (process {process})", about=name)
         return
     yield health
-    if current.dead_engine:
-        yield ENGINE.broken(*_repaired(plan, laptop, current.dead_engine), name)
-    elif current.health == RUNNING:
-        yield ENGINE.ok("it answers", name)
+    yield from _engine(plan, laptop, name)
     if current.exists or any(item.kind not in REPAIRS for item in plan.pending):
         yield _pending(plan, laptop, name)
     if current.health in (RUNNING, STOPPED):
@@ -70,6 +67,13 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
     # The kept settings of a profile that was made again are only removed by the next run.
     if current.interrupted is not None and not current.exists:
         yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
+
+
+def _engine(plan: ProfilePlan, laptop: Laptop, name: str) -> Iterator[Check]:
+    if plan.current.dead_engine:
+        yield ENGINE.broken(*_repaired(plan, laptop, plan.current.dead_engine), name)
+    elif plan.current.health == RUNNING:
+        yield ENGINE.ok("it answers", name)
 
 
 def _pending(plan: ProfilePlan, laptop: Laptop, name: str) -> Check:
@@ -125,9 +129,13 @@ def _health(plan: ProfilePlan, laptop: Laptop) -> Check:
         return HEALTH.ok("its VM runs", name)
     if health == STOPPED and not current.contradiction:
         return HEALTH.ok("stopped", name) if state == "stopped" else HEALTH.warning("its VM is stopped", converge, name)
+    return HEALTH.broken(*_repaired(plan, laptop, _trouble(current)), name)
+
+
+def _trouble(current: ProfileState) -> str:
+    """Return what is wrong with a VM that neither runs nor was stopped."""
     still = f"its VM stands still: {current.still}" if current.still is not None else ""
-    found = current.contradiction or still or _HEALTH_TEXTS.get(health, f"its VM is {health}")
-    return HEALTH.broken(*_repaired(plan, laptop, found), name)
+    return current.contradiction or still or _HEALTH_TEXTS.get(current.health, f"its VM is {current.health}")
 
 
 def _differences(plan: ProfilePlan, host: Host) -> str:

@@ -76,9 +76,8 @@ def _last(laptop: Laptop, look: SubjectReading, role: str) -> Check:
         return LAST_RUN.ok(f"it has not run yet{past}", name)
     ago = f"{_words(now - ran)} ago"
     if status.get("result") == "failed":
-        login = str(status.get("login") or "")
         found = f"its last run, {ago}, failed: {status.get('message', '')}{past}"
-        return LAST_RUN.broken(found, f"{login} && {_now(timer)}" if login else _now(timer), name)
+        return LAST_RUN.broken(found, _now(timer, str(status.get("login") or "")), name)
     commit = f" of commit {status['commit']}" if status.get("commit") else ""
     found = f"ran {ago} ({status.get('result', '')}){commit}"
     if not timer.minutes:
@@ -86,9 +85,13 @@ def _last(laptop: Laptop, look: SubjectReading, role: str) -> Check:
     if now - ran > _LATE:
         # What it skips for, its own command would say.
         return LAST_RUN.warning(f"it ran last {ago}{past}", _now(timer) if past else laptop.converge(role), name)
-    looked = _moment((status.get("last_skip") or {}).get("time")) or ran
-    following = max(max(ran, looked) + timedelta(minutes=timer.minutes), now)
+    following = max(_looked(status, ran) + timedelta(minutes=timer.minutes), now)
     return LAST_RUN.ok(f"{found}, next about {following.astimezone():%H:%M}{past}", name)
+
+
+def _looked(status: Mapping[str, Any], ran: datetime) -> datetime:
+    """Return when a timer looked last whether it has to run: it ran, or skipped since then."""
+    return max(ran, _moment((status.get("last_skip") or {}).get("time")) or ran)
 
 
 def _past(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
@@ -101,10 +104,14 @@ def _past(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
             yield f"; {word} {_words(now - moment)} ago: {noted.get('message', '')}"
 
 
-def _now(timer: Any) -> str:
-    """Return the timer's own command, that does not wait out an earlier failure: only its own run says how it ended."""
+def _now(timer: Any, login: str = "") -> str:
+    """Return the timer's own command, that does not wait out an earlier failure: only its own run says how it ended.
+
+    login: the command that it failed for want of.
+    """
     program, script, place, *rest = timer.command
-    return shlex.join([program, script, place, "--force", *rest])
+    command = shlex.join([program, script, place, "--force", *rest])
+    return f"{login} && {command}" if login else command
 
 
 def _moment(text: object) -> datetime | None:
