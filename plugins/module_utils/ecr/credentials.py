@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ..core.errors import ToolMissing
 from .failures import short
 from .registries import Identity
-from .session import session_of
+from .session import session_of, settings_of, uses_sso
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Credentials:
 
 def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Credentials:
     """Return the credentials of an identity. Raises ToolMissing without botocore."""
-    profile = identity.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
+    profile = identity.profile_in(environment)
     option = f" --profile {profile}" if profile else ""
     try:
         import botocore.session  # noqa: F401 - whether it is there
@@ -44,12 +43,12 @@ def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Cred
     try:
         session = session_of(identity.profile)
         found = session.get_credentials()
-        settings: Mapping[str, Any] = session.full_config.get("profiles", {}).get(profile or "default", {})
+        settings = settings_of(session, profile)
     except Exception as error:
         return Credentials(reason=short(error), login=f"aws configure sso{option}")
     if found is None:
         return Credentials(reason="there are none", login=f"aws configure sso{option}")
-    if "sso_start_url" in settings or "sso_session" in settings:
+    if uses_sso(settings):
         expires, renews = _sso_login(str(settings.get("sso_session") or settings.get("sso_start_url")))
         return Credentials("sso", expires, renews, f"aws sso login{option}", "" if expires else "no login was made yet")
     return Credentials(str(found.method), login=f"aws configure{option}")

@@ -152,12 +152,14 @@ def _judge_answer(answer: dict[str, str], operation: str, key: TokenKey, option:
             return kind, reason.format(who=who), remedy.format(option=option)
     # AWS repeats what it dislikes, the external id as well.
     said = _line(message.replace(key.identity.external_id, "***") if key.identity.external_id else message)
-    reason = (
-        f"AWS answered {who} with {code or 'an error'}{f' to {operation}' if operation else ''}{f' ({said})' if said else ''}"
-    )
+    reason = f"AWS answered {who} with {_in_words(code, operation, said)}"
     if code in ("ValidationError", "ValidationException"):
         return "aws", reason, "Correct the options of the registry, or the profile, and run again."
     return "aws", reason, "Look the code up in AWS' documentation and run again."
+
+
+def _in_words(code: str, operation: str, said: str) -> str:
+    return f"{code or 'an error'}{f' to {operation}' if operation else ''}{f' ({said})' if said else ''}"
 
 
 def _denied(message: str, operation: str, key: TokenKey) -> tuple[str, str]:

@@ -52,9 +52,12 @@ class Identity:
 
         Of the environment only the name of the profile counts: keys in it change with every login of the same person.
         """
-        profile = self.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
-        parts = (profile, self.role_arn, self.external_id, self.endpoint_url)
+        parts = (self.profile_in(environment), self.role_arn, self.external_id, self.endpoint_url)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+    def profile_in(self, environment: Mapping[str, str]) -> str:
+        """Return the profile that the AWS client takes; empty where neither the identity nor the environment names one."""
+        return self.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
 
     def __str__(self) -> str:
         """Return the identity in words, without the external id."""

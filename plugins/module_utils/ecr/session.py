@@ -64,6 +64,17 @@ def session_of(profile: str) -> Any:
     return session
 
 
+def settings_of(session: Any, profile: str) -> Mapping[str, Any]:
+    """Return what the AWS client's files say of a profile. Raises what the client does for files that it can't read."""
+    settings: Mapping[str, Any] = session.full_config.get("profiles", {}).get(profile or "default", {})
+    return settings
+
+
+def uses_sso(settings: Mapping[str, Any]) -> bool:
+    """Whether a profile with these settings logs in with SSO."""
+    return "sso_start_url" in settings or "sso_session" in settings
+
+
 class Program:
     """What botocore starts in place of subprocess.Popen."""
 
@@ -109,11 +120,14 @@ def _answer(text: str) -> Mapping[str, Any]:
         value = found.get(key)
         if not (isinstance(value, str) and value) and not (key == "SessionToken" and value is None):
             raise ProgramFailed(f"the answer of its credential_process has no {key}")
-    if (ends := found.get("Expiration")) is not None:
-        try:
-            aware = datetime.fromisoformat(str(ends)).tzinfo is not None
-        except ValueError:
-            aware = False
-        if not aware:
-            raise ProgramFailed("the Expiration in the answer of its credential_process is not a time with a zone")
+    ends = found.get("Expiration")
+    if ends is not None and not _has_zone(str(ends)):
+        raise ProgramFailed("the Expiration in the answer of its credential_process is not a time with a zone")
     return found
+
+
+def _has_zone(time: str) -> bool:
+    try:
+        return datetime.fromisoformat(time).tzinfo is not None
+    except ValueError:
+        return False

@@ -22,7 +22,7 @@ from ..core.secrecy.known import learn
 from .failures import TokenRefused, Unreadable, Unsendable, explain
 from .registries import Registry, TokenKey
 from .renewal import TOKEN_LIFE, hours_left
-from .session import session_of
+from .session import session_of, settings_of, uses_sso
 
 TOKENS_AT_ONCE = 8
 CONNECT_SECONDS, READ_SECONDS = 5, 10  # botocore asks three times
@@ -110,7 +110,7 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
         import botocore.config
     except ImportError as error:
         raise ToolMissing("boto3", remedy="Install it into Ansible's Python: pip install boto3.") from error
-    profile = key.identity.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
+    profile = key.identity.profile_in(environment)
     session = None
     try:
         session = session_of(key.identity.profile)
@@ -160,11 +160,10 @@ def _know(credentials: Any) -> None:
 
 def _uses_sso(session: Any, profile: str) -> bool:
     try:
-        settings = session.full_config.get("profiles", {}).get(profile or "default", {})
+        return uses_sso(settings_of(session, profile))
     except Exception:
         # Nothing is known of the profile: what was wrong with the files has been said.
         return False
-    return "sso_start_url" in settings or "sso_session" in settings
 
 
 def _role_credentials(session: Any, key: TokenKey, config: Any) -> dict[str, str]:
