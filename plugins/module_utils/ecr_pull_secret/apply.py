@@ -152,24 +152,8 @@ def remembering(body: bytes, item: Item) -> bytes:
 def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> None:
     item = progress.item
     path = path_of("secrets", item.namespace, writer.spec.name)
-    deadline = time.monotonic() + BIRTH_SECONDS
-    # Log-ins of other registries, in a secret that is or was adopted, stay in it: then its content is read.
-    kept = item.verb == "adopt" or bool(item.current and item.current.others)
-    while True:
-        body, after = _object_with_others(kube, path, writer) if kept else (writer.body, writer.after)
-        body = remembering(body, item) if remember else body
-        try:
-            answer = kube.apply(path, body, item.force, OWN_FIELDS, guarded=kept, accept=JSON)
-            written = progress.current = current_from(answer["metadata"])
-            break
-        except Stale:
-            if time.monotonic() > deadline:
-                raise _Failed("another program keeps changing it. Run again later.") from None
-        except NamespaceGone:
-            # A cluster that has just started makes its own namespaces a moment later.
-            if item.namespace not in BUILT_IN or time.monotonic() > deadline:
-                raise
-            time.sleep(0.25)
+    body, after, answer = _send(kube, path, item, writer, remember)
+    written = progress.current = current_from(answer["metadata"])
     progress.parts["verb"] = item.verb
     if after is None or (written.digest, written.leases) != (after.digest, after.leases):
         raise _Failed("the cluster took it but records something else. Look for an admission webhook that changes secrets.")
@@ -181,6 +165,28 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
         progress.current = replace(written, owners=(OWNER,))
     if written.held_by:
         raise _Failed(held(written.held_by))
+
+
+def _send(
+    kube: Kube, path: str, item: Item, writer: Writer, remember: bool
+) -> tuple[bytes, PullSecretState | None, dict[str, Any]]:
+    """Apply the object until it is taken. Returns it, what its metadata is to record, and the answer."""
+    deadline = time.monotonic() + BIRTH_SECONDS
+    # Log-ins of other registries, in a secret that is or was adopted, stay in it: then its content is read.
+    kept = item.verb == "adopt" or bool(item.current and item.current.others)
+    while True:
+        body, after = _object_with_others(kube, path, writer) if kept else (writer.body, writer.after)
+        body = remembering(body, item) if remember else body
+        try:
+            return body, after, kube.apply(path, body, item.force, OWN_FIELDS, guarded=kept, accept=JSON)
+        except Stale:
+            if time.monotonic() > deadline:
+                raise _Failed("another program keeps changing it. Run again later.") from None
+        except NamespaceGone:
+            # A cluster that has just started makes its own namespaces a moment later.
+            if item.namespace not in BUILT_IN or time.monotonic() > deadline:
+                raise
+            time.sleep(0.25)
 
 
 def _disown(kube: Kube, path: str, progress: _Progress) -> None:

@@ -202,28 +202,31 @@ def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Poli
     if failure:
         return Item(namespace, current=current, failure=failure, allowed_by=allowed_by)
     away = view.comes or ("the cluster can't be read now" if view.unreachable else "")
-    reason = away or due(current, spec, policy.threshold, now)
+    verb, reason = _verb(current, away or due(current, spec, policy.threshold, now))
     unlinked = view.unlinked.get(namespace, "") if spec.service_accounts else ""
     link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), spec)
-    if current is not None and not current.ours:
-        verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'another program'}"
-    elif not reason:
-        return Item(namespace, "", "", current, link=link, unlink=unlink, absent_accounts=absent, unlinked=unlinked)
-    else:
-        verb = "create" if current is None else "renew"
-    return Item(
-        namespace,
-        verb,
-        reason,
-        current,
+    item = Item(namespace, verb, reason, current, link=link, unlink=unlink, absent_accounts=absent, unlinked=unlinked)
+    if not verb:
+        return item
+    return replace(
+        item,
         force=verb == "adopt" or policy.force_conflicts,
         create_namespace=namespace in view.missing and policy.create_namespaces,
         unsure=namespace in view.unsure,
-        link=link,
-        unlink=unlink,
-        absent_accounts=absent,
-        unlinked=unlinked,
     )
+
+
+def _verb(current: PullSecretState | None, why_due: str) -> tuple[str, str]:
+    """Return what is done to a secret, and why; empty when it stays as it is."""
+    if current is not None and not current.ours:
+        return "adopt", f"it was made by {_made_by(current)}"
+    if not why_due:
+        return "", ""
+    return "create" if current is None else "renew", why_due
+
+
+def _made_by(current: PullSecretState) -> str:
+    return " and ".join(current.owners) or "another program"
 
 
 def _refusal(view: View, namespace: str, policy: Policy, current: PullSecretState | None) -> tuple[str, str]:
@@ -239,7 +242,7 @@ def _refusal_of(current: PullSecretState, policy: Policy) -> tuple[str, str]:
     if current.held_by:
         return held(current.held_by), ""
     if not current.ours and not policy.adopt:
-        made_by = " and ".join(current.owners) or "another program"
+        made_by = _made_by(current)
         return f"a secret of this name exists and was made by {made_by}. Set O(adopt=true), or choose another O(name).", "adopt"
     if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
         changed = f"its content was changed by {' and '.join(current.owners)}"

@@ -31,31 +31,28 @@ def read_view(kube: Kube, context: str, scope: Scope, spec: PullSecretSpec, poli
     living = _living(there or ())
     wanted = choose(scope, living, labelled)
     secrets, refused, complete = _secrets(kube, spec.name, wanted, scope.explicit and not policy.prune)
-    missing, unsure = frozenset[str](), frozenset[str]()
-    unserved = [name for name in wanted if name not in secrets and name not in refused]
+    parts = idle_parts(scope, living, labelled)
+    view = View(context, wanted, secrets=secrets, refused=refused, complete=complete, idle_parts=parts)
     if not policy.absent:
-        missing, unsure = _missing(kube, [name for name in unserved if name not in BUILT_IN], there)
-    accounts: Mapping[str, tuple[Account, ...]] = {}
-    unlinked: Mapping[str, str] = {}
+        missing, unsure = _missing(kube, [name for name in view.unserved if name not in BUILT_IN], there)
+        view = replace(view, missing=missing, unsure=unsure)
+    accounts, unlinked = _linked(kube, view, spec, policy)
+    secrets = _with_others(kube, spec, policy, _compared(kube, spec, policy, secrets, wanted), wanted)
+    return replace(view, secrets=secrets, accounts=accounts, unlinked=unlinked)
+
+
+def _linked(
+    kube: Kube, view: View, spec: PullSecretSpec, policy: Policy
+) -> tuple[dict[str, tuple[Account, ...]], dict[str, str]]:
+    """Return the service accounts that may be linked or are to be, and why those of a namespace are not known."""
     # What is linked elsewhere only matters for pruning.
-    concerned = secrets if policy.prune else secrets.keys() & set(wanted)
-    if spec.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
-        accounts, unlinked = _accounts(kube, [name for name in wanted if name not in missing])
-    elif policy.absent or len(unserved) > len(missing):
+    concerned = view.secrets if policy.prune else view.secrets.keys() & set(view.wanted)
+    if spec.service_accounts or any(view.secrets[namespace].service_accounts for namespace in concerned):
+        return _accounts(kube, [name for name in view.wanted if name not in view.missing])
+    if policy.absent or len(view.unserved) > len(view.missing):
         # Where the secret is gone, nothing but the accounts themselves tells which of them we linked.
-        accounts = _marked(kube, spec.name, unserved if policy.absent else ())
-    return View(
-        context=context,
-        wanted=wanted,
-        missing=missing,
-        unsure=unsure,
-        secrets=_with_others(kube, spec, policy, _compared(kube, spec, policy, secrets, wanted), wanted),
-        accounts=accounts,
-        refused=refused,
-        unlinked=unlinked,
-        complete=complete,
-        idle_parts=idle_parts(scope, living, labelled),
-    )
+        return _marked(kube, spec.name, view.unserved if policy.absent else ()), {}
+    return {}, {}
 
 
 def _compared(

@@ -55,3 +55,8 @@ class View:
     unreachable: str = ""
     comes: str = ""
     failed: str = ""
+
+    @property
+    def unserved(self) -> list[str]:
+        """The namespaces in scope that could be read and have no secret."""
+        return [name for name in self.wanted if name not in self.secrets and name not in self.refused]
