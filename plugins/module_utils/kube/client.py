@@ -73,8 +73,7 @@ class KubeHttp:
                 raise explained(self.access, error) from None
             except (HTTPError, OSError) as error:
                 self._failure = failure = explained(self.access, error)
-                # What ends in the middle of an answer, urllib3 does not repeat.
-                if isinstance(error, MaxRetryError) or not self._trouble.reached or attempt == _ATTEMPTS:
+                if self._is_final(error, attempt):
                     raise failure from None
             except ApiException as error:
                 # The package's own word for a failure of TLS.
@@ -83,6 +82,10 @@ class KubeHttp:
                 # Without the exception: it quotes the header that it dislikes.
                 raise _unsendable(self.access) from None
         raise AssertionError(path)
+
+    def _is_final(self, error: Exception, attempt: int) -> bool:
+        """Whether to give up. What ends in the middle of an answer, urllib3 does not repeat: that is asked again here."""
+        return isinstance(error, MaxRetryError) or not self._trouble.reached or attempt == _ATTEMPTS
 
     def _ask(self, method: str, url: str, headers: dict[str, str], body: Any) -> Any:
         answer_within(self.patience.total + self.patience.answer)

@@ -47,7 +47,7 @@ def parts(config: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
         kind: item[kind] if isinstance(item.get(kind), dict) else {}
         for plural, kind in LISTS.items()
         for item in reversed(_items(config, plural))
-        if isinstance(item, dict) and item.get("name") == name
+        if _is_named(item, name)
     }
 
 
@@ -81,7 +81,7 @@ def changed(config: Mapping[str, Any], change: Change) -> dict[str, Any]:
         result = {**result, "apiVersion": result.get("apiVersion", "v1"), "kind": result.get("kind", "Config")}
     for plural, kind in LISTS.items():
         items = _items(config, plural)
-        ours = [index for index, item in enumerate(items) if isinstance(item, dict) and item.get("name") == change.name]
+        ours = [index for index, item in enumerate(items) if _is_named(item, change.name)]
         if change.entry is None:
             gone = set(ours)
             result |= {plural: [item for index, item in enumerate(items) if index not in gone]} if ours else {}
@@ -95,9 +95,14 @@ def changed(config: Mapping[str, Any], change: Change) -> dict[str, Any]:
             items.append({"name": change.name, kind: content})
         result[plural] = items
     current = config.get("current-context") or ""
-    wanted = "" if change.entry is None and current == change.name else current
-    wanted = wanted if change.current is None else change.current
+    wanted = _current_after(current, change)
     return result if wanted == current else {**result, "current-context": wanted}
+
+
+def _current_after(current: str, change: Change) -> str:
+    if change.current is not None:
+        return change.current
+    return "" if change.entry is None and current == change.name else current
 
 
 def holds(config: Mapping[str, Any], older: Mapping[str, Any], besides: str) -> bool:
@@ -234,6 +239,10 @@ def _patiently_read(path: Path) -> bytes | None:
 def _items(config: Mapping[str, Any], plural: str) -> list[Any]:
     items = config.get(plural)
     return items if isinstance(items, list) else []
+
+
+def _is_named(item: Any, name: str) -> bool:
+    return isinstance(item, dict) and item.get("name") == name
 
 
 def _name(item: Any) -> str:

@@ -126,8 +126,7 @@ class Kube:
             except ApiError as error:
                 _raise_gone(error)
                 contested = _contested(error)
-                # Ours by another kind of request (a restored backup, an older version): no other manager is overruled.
-                if contested and all(manager == MANAGER or field.startswith(own or ("?",)) for manager, field in contested):
+                if contested and _may_take_over(contested, own):
                     query["force"] = "true"
                     continue
                 if contested:
@@ -204,6 +203,11 @@ def _contested(error: ApiError) -> list[tuple[str, str]]:
         for cause in error.causes
         if cause.get("reason") == "FieldManagerConflict" and (found := _MANAGER.search(str(cause.get("message"))))
     ]
+
+
+def _may_take_over(contested: list[tuple[str, str]], own: tuple[str, ...]) -> bool:
+    """Whether no other manager is overruled. Ours by another kind of request (a restored backup, an older version) is none."""
+    return all(manager == MANAGER or field.startswith(own) for manager, field in contested)
 
 
 def _raise_gone(error: ApiError) -> None:
