@@ -94,10 +94,13 @@ def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: li
         helpers = settings.get("credHelpers") or {}
         if not isinstance(helpers, dict):
             raise InputError("its credHelpers is not a mapping. Repair docker's config.json by hand.")
-        ours = {item.host: item.value for item in items if verb == ADD and is_ours(helpers.get(item.host, item.value))}
-        left = {host: name for host, name in helpers.items() if verb == ADD or host not in hosts or not is_ours(name)}
-        rest = {key: value for key, value in settings.items() if key != "credHelpers" or left or ours}
-        return {**rest, "credHelpers": {**left, **ours}} if left or ours else rest
+        if verb == ADD:
+            after = helpers | {item.host: item.value for item in items if is_ours(helpers.get(item.host, item.value))}
+        else:
+            after = {host: name for host, name in helpers.items() if host not in hosts or not is_ours(name)}
+        if after:
+            return {**settings, "credHelpers": after}
+        return {key: value for key, value in settings.items() if key != "credHelpers"}
 
     try:
         for host in hosts if verb == ADD else ():
@@ -112,7 +115,6 @@ def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: li
 
 
 def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping[str, str]) -> Outcome:
-    before = item.note.lease if item.note else None
     try:
         if item.verb == LOG_IN and access is not None:
             # What was noted still holds until the new login is there; of a first one it is only known that it was begun.
@@ -131,11 +133,15 @@ def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping
             _remove_wrapper(item)
         notes.write(item.place, item.host, None)
     except WorkstationError as error:
-        # A logout waits for its VM: where that is about to go, the login goes with it.
-        if item.place.kind == "nerdctl" and (item.verb == LOG_OUT or "not running" in error.message):
-            return Outcome(replace(item, waiting=error.message), "waiting", before)
-        return Outcome(item, "failed", before, error.message)
+        return _not_done(item, error.message)
     return Outcome(item, DONE[item.verb])
+
+
+def _not_done(item: Item, why: str) -> Outcome:
+    # A logout waits for its VM: where that is about to go, the login goes with it.
+    if item.place.kind == "nerdctl" and (item.verb == LOG_OUT or "not running" in why):
+        return Outcome(replace(item, waiting=why), "waiting", item.lease)
+    return Outcome(item, "failed", item.lease, why)
 
 
 def _write_wrapper(item: Item) -> None:

@@ -76,6 +76,11 @@ class Item:
         """Whether there is nothing to do, or nothing that can be done."""
         return not self.verb or bool(self.failure or self.waiting)
 
+    @property
+    def lease(self) -> Lease | None:
+        """The lease of the login that is noted."""
+        return self.note.lease if self.note else None
+
 
 @dataclass(frozen=True)
 class LoginPlan:
@@ -107,7 +112,7 @@ class Outcome:
 def planned_outcome(item: Item) -> Outcome:
     """Return the outcome of an item that is not carried out: fresh, due, failed or waiting."""
     state = "failed" if item.failure else "waiting" if item.waiting else "due" if item.verb else "fresh"
-    return Outcome(item, state, item.note.lease if item.note else None, item.failure)
+    return Outcome(item, state, item.lease, item.failure)
 
 
 def could_not(item: Item, why: str) -> str:

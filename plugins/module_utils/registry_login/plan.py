@@ -134,14 +134,19 @@ def _wrap(item: Item, profile: str, there: PlaceState) -> Item:
 
 def _leave(item: Item, there: PlaceState, clock: Clock) -> Item:
     """Return how a noted login that is unwanted now is undone; what another program has put there since then stays."""
-    item, note = replace(item, verb=FORGET, reason="no longer wanted"), item.note or Note()
+    item, found = replace(item, verb=FORGET, reason="no longer wanted"), there.entries.get(item.host)
     if there.unreadable:
         return replace(item, failure=there.unreadable)
-    if item.place.kind in ("helper", "wrapper"):
-        verb, value = (TAKE if item.place.kind == "helper" else REMOVE), there.entries.get(item.host) or ""
-        return replace(item, verb=verb, value=value) if value and (verb == REMOVE or is_ours(value)) else item
+    if item.place.kind == "helper":
+        return replace(item, verb=TAKE, value=found) if found and is_ours(found) else item
+    if item.place.kind == "wrapper":
+        return replace(item, verb=REMOVE, value=found) if found else item
     if item.place.kind == "docker":
-        return replace(item, verb=LOG_OUT) if there.entries.get(item.host) in ("", USER) else item
+        return replace(item, verb=LOG_OUT) if found in ("", USER) else item
+    return _leave_profile(item, item.note or Note(), there, clock)
+
+
+def _leave_profile(item: Item, note: Note, there: PlaceState, clock: Clock) -> Item:
     if not there.machine or (note.lease and note.machine != there.machine):
         return item
     if not there.running and note.lease and note.lease.expires_at <= clock.now:

@@ -80,15 +80,23 @@ def wanted_from(
 
     directory = str(docker_directory(environment, _home(environment)))
     if helpers:
-        # The helper knows ECR's own names only.
-        wanted[Place("helper", directory)] = {one.host.name: helper_for(one.identity.profile) for one in registries}
-        others = {one.identity.profile for one in registries if one.identity.profile}
-        if others:
-            place = Place("wrapper", f"{_home(environment)}/.local/bin")
-            wanted[place] = {helper_for(profile): profile for profile in others}
+        wanted |= _helpers(registries, directory, environment)
     if login:
         wanted[Place("docker", directory)] = prints
     return wanted | {Place("nerdctl", parse_name(profile).name): prints for profile in profiles}
+
+
+def _helpers(registries: Sequence[Registry], docker: str, environment: Mapping[str, str]) -> dict[Place, Mapping[str, str]]:
+    """Return the helpers that docker's config.json is to name, and the wrappers that those for an AWS profile are."""
+    # The helper knows ECR's own names only.
+    wanted: dict[Place, Mapping[str, str]] = {
+        Place("helper", docker): {one.host.name: helper_for(one.identity.profile) for one in registries}
+    }
+    profiles = {one.identity.profile for one in registries if one.identity.profile}
+    if profiles:
+        place = Place("wrapper", f"{_home(environment)}/.local/bin")
+        wanted[place] = {helper_for(profile): profile for profile in profiles}
+    return wanted
 
 
 def read_logins(wanted: Wanted, secret: str, environment: Mapping[str, str]) -> Logins:
