@@ -18,6 +18,11 @@ from .entries import kind_of
 Spec = Mapping[str, Any]
 # What Ansible takes for true or false.
 _TRUTHS = frozenset(("y", "yes", "on", "1", "true", "t", "1.0", "n", "no", "off", "0", "false", "f", "0.0"))
+# Why a value is no number of the type.
+_NO_NUMBER = {
+    "int": "it is not a whole number. Use one such as 4.",
+    "float": "it is not a number. Use one such as 1.5.",
+}
 
 
 class Problem(NamedTuple):
@@ -67,24 +72,13 @@ class _Check:
                     yield Problem(sentence, option if at is value and not isinstance(value, str) else at)
 
     def value(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
-        kind = spec.get("type", "str")
-        shown = f"'{option}'{where}" if hide else f"'{value}' as '{option}'{where}"
-        if kind == "dict":
+        if spec.get("type") == "dict":
             yield from self.mapping(spec, option, value, where)
-        elif kind == "list":
+        elif spec.get("type") == "list":
             yield from self.list(spec, option, value, where, hide=hide)
-        elif kind in ("int", "float") and not _is_number(value, whole=kind == "int"):
-            example = "4" if kind == "int" else "1.5"
-            number = "whole number" if kind == "int" else "number"
-            yield f"Could not {self.verb} {shown}: it is not a {number}. Use one such as {example}.", value
-        elif kind == "str" and isinstance(value, bool):
-            choices = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
-            reason = "YAML reads on, off, yes and no without quotes as true or false"
-            yield f"Could not {self.verb} {shown}: {reason}. Put the word in quotes.{choices}", value
-        elif kind == "bool" and str(value).lower() not in _TRUTHS:
-            yield f"Could not {self.verb} {shown}: it is neither true nor false. Use one of these.", value
-        elif spec.get("choices") and str(value) not in map(str, spec["choices"]):
-            yield f"Could not {self.verb} {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}.", value
+        elif why := _why_unfit(spec, value):
+            shown = f"'{option}'{where}" if hide else f"'{value}' as '{option}'{where}"
+            yield f"Could not {self.verb} {shown}: {why}", value
 
     def mapping(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
@@ -98,10 +92,7 @@ class _Check:
     def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
         if isinstance(value, Mapping) or (elements["type"] == "dict" and not isinstance(value, list | tuple)):
-            remedy = "Begin each entry with '- '."
-            if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
-                # -e name=value takes any value for a text.
-                remedy = f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
+            remedy = _how_to_list(option, value)
             yield f"Could not {self.verb} '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
         elif isinstance(value, str) and elements["type"] == "str" and re.search(r",\s|\s,", value):
             entries = ", ".join(entry.strip() for entry in value.split(","))
@@ -112,18 +103,37 @@ class _Check:
         elif isinstance(value, list | tuple | str):
             # A text is a list with commas, for Ansible.
             for number, item in enumerate(value.split(",") if isinstance(value, str) else value, 1):
-                if elements["type"] != "dict":
-                    yield from self.value(elements, option, item, where, hide=hide)
-                elif isinstance(item, Mapping):
-                    yield from self.options(
-                        elements.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}"
-                    )
-                else:
-                    reason = f"entry {number} is {kind_of(item)}, not a mapping"
-                    yield (
-                        f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value', one a line.",
-                        item,
-                    )
+                yield from self.entry(elements, option, item, where, number, hide=hide)
+
+    def entry(self, spec: Spec, option: str, item: Any, where: str, number: int, *, hide: bool) -> Iterator[tuple[str, Any]]:
+        if spec["type"] != "dict":
+            yield from self.value(spec, option, item, where, hide=hide)
+        elif isinstance(item, Mapping):
+            yield from self.options(spec.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}")
+        else:
+            reason = f"entry {number} is {kind_of(item)}, not a mapping"
+            yield f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value', one a line.", item
+
+
+def _why_unfit(spec: Spec, value: Any) -> str:
+    """Return why a single value is not one of its type, and what is; empty where it is."""
+    kind = spec.get("type", "str")
+    choices = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
+    if kind in _NO_NUMBER and not _is_number(value, whole=kind == "int"):
+        return _NO_NUMBER[kind]
+    if kind == "str" and isinstance(value, bool):
+        return f"YAML reads on, off, yes and no without quotes as true or false. Put the word in quotes.{choices}"
+    if kind == "bool" and str(value).lower() not in _TRUTHS:
+        return "it is neither true nor false. Use one of these."
+    return f"it is not a choice.{choices}" if choices and str(value) not in map(str, spec["choices"]) else ""
+
+
+def _how_to_list(option: str, value: Any) -> str:
+    """Return how to write a value as the list that the option takes."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        # -e name=value takes any value for a text.
+        return f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
+    return "Begin each entry with '- '."
 
 
 def _entry(item: Mapping[str, Any], number: int) -> str:

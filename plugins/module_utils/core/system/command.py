@@ -69,6 +69,25 @@ def complete_path(path: str) -> str:
     return os.pathsep.join([*have, *(part for part in USUAL_DIRECTORIES if part not in have)])
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """What a process may take; None = no bound. timeout, stall: seconds for all of it, and between two lines. most: characters.
+
+    probe: what changes as long as a silent one lives.
+    """
+
+    timeout: float | None
+    stall: float | None
+    most: int
+    probe: Callable[[], object] | None
+
+    def seconds_left(self, began: float, last_line: float) -> float:
+        """Return how long to wait before its limits, or its output, are looked at."""
+        now = time.monotonic()
+        ends = (since + limit for since, limit in ((began, self.timeout), (last_line, self.stall)) if limit)
+        return max(min((now + _WATCH_SECONDS, *ends)) - now, 0.0)
+
+
 class Cli:
     """Run one tool.
 
@@ -124,18 +143,9 @@ class Cli:
         """
         argv = (self.path, *args)
         surroundings = {**self.environment, **(environment or {})}
+        limits = _Limits(timeout, stall, most, probe)
         output, reason = self._finished(
-            argv,
-            stdin,
-            surroundings,
-            timeout=timeout,
-            stall=stall,
-            on_line=on_line,
-            on_start=on_start,
-            probe=probe,
-            into=into,
-            most=most,
-            guarded=guarded,
+            argv, stdin, surroundings, limits, on_line=on_line, on_start=on_start, into=into, guarded=guarded
         )
         shown = " ".join((self.tool, *args))
         context: dict[str, Any] = {"cmd": shown, "rc": output.rc}
@@ -155,14 +165,11 @@ class Cli:
         argv: tuple[str, ...],
         stdin: str,
         environment: Mapping[str, str],
+        limits: _Limits,
         *,
-        timeout: float | None,
-        stall: float | None,
         on_line: Callable[[str, str], None] | None,
         on_start: Callable[[int], None] | None,
-        probe: Callable[[], object] | None,
         into: Path | None,
-        most: int,
         guarded: bool,
     ) -> tuple[Output, str | None]:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
@@ -190,7 +197,7 @@ class Cli:
         last_line = [began]
         lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
         # Characters that may still come.
-        left = [most]
+        left = [limits.most]
 
         def read(channel: str, stream: Any) -> None:
             for line in _bounded(stream):
@@ -215,7 +222,7 @@ class Cli:
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         try:
             with _guard(process, watcher) if watcher else contextlib.nullcontext():
-                reason = self._wait(process, began, last_line, left, timeout=timeout, stall=stall, probe=probe, most=most)
+                reason = self._wait(process, began, last_line, left, limits)
         except BaseException:
             # Ctrl-C or SIGTERM of our own: pass it on, and leave no tool running unwatched.
             _end(process)
@@ -277,36 +284,29 @@ class Cli:
 
     @staticmethod
     def _wait(
-        process: subprocess.Popen[str],
-        began: float,
-        last_line: list[float],
-        left: list[int],
-        *,
-        timeout: float | None,
-        stall: float | None,
-        probe: Callable[[], object] | None,
-        most: int,
+        process: subprocess.Popen[str], began: float, last_line: list[float], left: list[int], limits: _Limits
     ) -> str | None:
         """Wait for the end. Returns None, or why the process had to be ended."""
+        probe = limits.probe
         seen = probe() if probe is not None else None
         while True:
-            now = time.monotonic()
-            bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(min([now + _WATCH_SECONDS, *bounds]) - now if not bounds or min(bounds) > now else 0.0)
-                return None if left[0] >= 0 else _too_much(most)
+                process.wait(limits.seconds_left(began, last_line[0]))
+                return None if left[0] >= 0 else _too_much(limits.most)
             now = time.monotonic()
-            reason = (
-                _too_much(most) if left[0] < 0 else f"it ran longer than {timeout:g} s" if _is_over(now, began, timeout) else ""
-            )
-            if not reason and _is_over(now, last_line[0], stall):
-                if probe is not None and seen != (seen := probe()):
-                    last_line[0] = now
-                    continue
-                reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if probe else "")
-            if reason:
-                _end(process)
-                return reason
+            if left[0] < 0:
+                reason = _too_much(limits.most)
+            elif _is_over(now, began, limits.timeout):
+                reason = f"it ran longer than {limits.timeout:g} s"
+            elif not _is_over(now, last_line[0], limits.stall):
+                continue
+            elif probe is not None and seen != (seen := probe()):
+                last_line[0] = now
+                continue
+            else:
+                reason = f"it printed nothing for {limits.stall:g} s" + (" and showed no other sign of life" if probe else "")
+            _end(process)
+            return reason
 
 
 def _too_much(most: int) -> str:

@@ -110,15 +110,21 @@ def flags_of(arguments: Sequence[str], takes_value: Callable[[str], object]) -> 
             name, given, value = word[2:].partition("=")
             flags[name] = value if given else rest.pop(0) if takes_value(name) and rest else "true"
         elif word.startswith("-") and word != "-":
-            letters = word[1:]
-            while letters and not takes_value(letters[0]):
-                flags[letters[0]], letters = "true", letters[1:]
-            if letters:
-                value = letters[1:].removeprefix("=")
-                flags[letters[0]] = value or (rest.pop(0) if rest and len(letters) == 1 else "")
+            flags |= _letters_of(word[1:], rest, takes_value)
         else:
             others.append(word)
     return flags, others
+
+
+def _letters_of(letters: str, rest: list[str], takes_value: Callable[[str], object]) -> dict[str, str]:
+    """Return the flags of a word like -it. rest: the words behind it, of which the first one goes where it is a value."""
+    flags = dict[str, str]()
+    while letters and not takes_value(letters[0]):
+        flags[letters[0]], letters = "true", letters[1:]
+    if letters:
+        value = letters[1:].removeprefix("=")
+        flags[letters[0]] = value or (rest.pop(0) if rest and len(letters) == 1 else "")
+    return flags
 
 
 def _last(path: str) -> str:
