@@ -71,9 +71,24 @@ class EnvironmentState:
         return f"{self.directory}/python/bin/python"
 
     @property
+    def target(self) -> str:
+        """What is made, as a message calls it."""
+        return f"Python environment '{self.directory}/python'"
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What there is, as a diff shows it."""
+        return {"python": f"{self.version}, libraries {self.digest}" if self.digest else ""}
+
+    @property
     def base(self) -> Python | None:
         """The Python to build on: the newest that suits."""
         return max((one for one in self.pythons if one.suits and one.whole), key=lambda one: one.version, default=None)
+
+    @property
+    def installer(self) -> Python | None:
+        """The Python that can install uv where the laptop has none."""
+        return next((one for one in self.pythons if one.whole and one.version >= _CAN_INSTALL_UV), None)
 
 
 @dataclass(frozen=True)
@@ -135,40 +150,40 @@ def new_name(digest: str) -> str:
 
 def plan(spec: EnvironmentSpec, current: EnvironmentState) -> Plan:
     """Return what has to be done."""
-    target = f"Python environment '{current.directory}/python'"
-    before = {"python": f"{current.version}, libraries {current.digest}" if current.digest else ""}
     if not spec.present:
         there = bool(current.made or current.fetched)
-        return Plan((Remove("remove", target),), before, {"python": ""}) if there else Plan()
+        return Plan((Remove("remove", current.target),), current.shown, {"python": ""}) if there else Plan()
     if current.foreign:
-        what = f"make {target}"
+        what = f"make {current.target}"
         return Plan(refusals=(RefusedStep(what, "something else is there", "Move it away, or set O(directory)."),))
     if current.digest == spec.digest:
         return Plan()
     base = current.base
     if base is not None:
-        version = _words(base.version)
-        build = Build("update" if current.digest else "make", target, f"Python {version}", python=base.path)
-        return Plan((build,), before, {"python": f"{version}, libraries {spec.digest}"})
-    installer = next((one for one in current.pythons if one.whole and one.version >= _CAN_INSTALL_UV), None)
-    if not spec.fetch or spec.python or not (current.uv or installer):
-        return Plan(refusals=(_none_suits(spec, current, target),))
-    return _fetching(current, installer, target, before, spec.digest)
+        return _building(spec, current, _words(base.version), python=base.path)
+    if not spec.fetch or spec.python or not (current.uv or current.installer):
+        return Plan(refusals=(_none_suits(spec, current),))
+    return _fetching(spec, current)
 
 
-def _fetching(current: EnvironmentState, installer: Python | None, target: str, before: dict[str, str], digest: str) -> Plan:
-    """Return the plan that fetches a Python and builds on it. installer: what installs uv where the laptop has none."""
-    place = f"{current.directory}/fetched"
+def _building(spec: EnvironmentSpec, current: EnvironmentState, version: str, *first: Step, python: str = "") -> Plan:
+    """Return the plan that builds on a Python. first: what brings that."""
+    build = Build("update" if current.digest else "make", current.target, f"Python {version}", python=python)
+    return Plan((*first, build), current.shown, {"python": f"{version}, libraries {spec.digest}"})
+
+
+def _fetching(spec: EnvironmentSpec, current: EnvironmentState) -> Plan:
+    """Return the plan that fetches a Python and builds on it."""
+    place, installer = f"{current.directory}/fetched", current.installer
     if current.foreign_fetched:
         remedy = "Move it away, set O(directory), or install a Python there."
         return Plan(refusals=(RefusedStep(f"fetch Python {FETCHED}", f"something else is at '{place}'", remedy),))
     python = installer.path if installer and not current.uv else ""
     fetch = Fetch("fetch", f"Python {FETCHED} into '{place}'", uv=current.uv, python=python)
-    build = Build("update" if current.digest else "make", target, f"Python {FETCHED}")
-    return Plan((fetch, build), before, {"python": f"{FETCHED}, libraries {digest}"})
+    return _building(spec, current, FETCHED, fetch)
 
 
-def _none_suits(spec: EnvironmentSpec, current: EnvironmentState, target: str) -> WorkstationError:
+def _none_suits(spec: EnvironmentSpec, current: EnvironmentState) -> WorkstationError:
     """Return why there is nothing to build on, with the command that helps."""
     wanted = f"{_words(LOWEST)} to {_words(HIGHEST)}"
     partial = next((one for one in current.pythons if one.suits and not one.whole), None)
@@ -184,7 +199,7 @@ def _none_suits(spec: EnvironmentSpec, current: EnvironmentState, target: str) -
         found = _listed(f"{one.path} ({_words(one.version)})" for one in current.pythons)
         reason = f"the laptop has no Python {wanted}" + (f", only {found}" if found else "")
         remedy = f"{_how_to_install(current)}, or set O(fetch=true)." if not spec.fetch else f"{_how_to_install(current)}."
-    return InputError(f"make {target}", reason, remedy)
+    return InputError(f"make {current.target}", reason, remedy)
 
 
 def _how_to_install(current: EnvironmentState) -> str:
