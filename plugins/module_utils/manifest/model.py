@@ -89,18 +89,26 @@ class Standing(Enum):
 def standing(row: Row | None, source: Reading, target: Reading | None) -> Standing:
     """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted.
 
-    A complete copy that has taken its place has arrived, though a killed run did not live to note it. As long as the target has
-    what the copy replaces, the copying continues.
+    As long as the target has what the copy replaces, the copying continues.
     """
-    filled = row if row and row.status is Status.FILLED else None
-    arrival = row if row and (row.status is Status.MOVED or (filled and target and row.target == target)) else None
+    arrival = row if row and _has_arrived(row, target) else None
     if target is None:
         return Standing.LOST if arrival else Standing.NEW
     if source.digest == target.digest:
         return Standing.ARRIVED
-    if filled and filled.replaces == target:
+    if row and row.status is Status.FILLED and row.replaces == target:
         return Standing.SOURCE_CHANGED
-    if arrival is None or arrival.source is None or arrival.target is None or arrival.target.identity != target.identity:
+    return _since(arrival, source, target) if arrival else Standing.CONFLICT
+
+
+def _has_arrived(row: Row, target: Reading | None) -> bool:
+    """Whether a copy has taken its place, though a killed run may not have lived to note it."""
+    return row.status is Status.MOVED or (row.status is Status.FILLED and target is not None and row.target == target)
+
+
+def _since(arrival: Row, source: Reading, target: Reading) -> Standing:
+    """Compare two sides that differ with what they were at the arrival."""
+    if arrival.source is None or arrival.target is None or arrival.target.identity != target.identity:
         return Standing.CONFLICT
     return {
         (False, False): Standing.ARRIVED,
