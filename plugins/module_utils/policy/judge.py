@@ -12,7 +12,7 @@ from ..core.secrecy.patterns import hidden
 from ..toolchain.programs import version_of
 from .compare import contains, holds_anywhere, number_of, same
 from .path import LEFT_OUT, PathMatch, find
-from .rules import Rule
+from .rules import EACH, Rule
 
 # Longer ones make a sentence unreadable.
 _LONGEST = 60
@@ -83,24 +83,31 @@ def _in_bounds(condition: str, version: tuple[int, ...], wanted: Sequence[tuple[
 
 
 def broken(rule: Rule, found: PathMatch) -> Iterator[str]:
-    """Yield the demands of a rule that a value does not meet, in words. What is left out holds nothing that is forbidden."""
-    value = found.value
-    number = number_of(value)
+    """Yield the demands of a rule that a value does not meet, in words."""
+    return (_demand(condition, asked) for condition, asked in _asked(rule) if not _is_met(condition, asked, found.value))
+
+
+def _asked(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield each demand of a rule: its condition, and what that asks."""
     for condition, asked in rule.conditions.items():
-        if condition == "forbidden":
-            yield from (_demand(condition, one) for one in asked if value is not LEFT_OUT and holds_anywhere(value, one))
-        elif condition == "must_contain":
-            yield from (_demand(condition, one) for one in asked if not contains(value, one))
-        elif condition == "allowed":
-            # Of a list, each entry.
-            entries = value if isinstance(value, list | tuple) else [value]
-            if not all(any(same(entry, one) for one in asked) for entry in entries):
-                yield _demand(condition, asked)
-        elif condition == "value":
-            if not same(value, asked):
-                yield _demand(condition, asked)
-        elif number is None or (number < asked if condition == "minimum" else number > asked):
-            yield _demand(condition, asked)
+        for one in asked if condition in EACH else [asked]:
+            yield condition, one
+
+
+def _is_met(condition: str, asked: Any, value: Any) -> bool:
+    """Whether a value meets a demand. What is left out holds nothing that is forbidden."""
+    if condition == "forbidden":
+        return value is LEFT_OUT or not holds_anywhere(value, asked)
+    if condition == "must_contain":
+        return contains(value, asked)
+    if condition == "allowed":
+        # Of a list, each entry.
+        entries = value if isinstance(value, list | tuple) else [value]
+        return all(any(same(entry, one) for one in asked) for entry in entries)
+    if condition == "value":
+        return same(value, asked)
+    number = number_of(value)
+    return number is not None and bool(number >= asked if condition == "minimum" else number <= asked)
 
 
 def _demand(condition: str, asked: Any) -> str:
@@ -117,9 +124,7 @@ def _demand(condition: str, asked: Any) -> str:
 
 def demands(rule: Rule) -> str:
     """Return what a rule asks, in words."""
-    several = ("must_contain", "forbidden")
-    parts = [(name, one) for name, asked in rule.conditions.items() for one in (asked if name in several else [asked])]
-    return ", ".join(_demand(name, asked) for name, asked in parts)
+    return ", ".join(_demand(condition, asked) for condition, asked in _asked(rule))
 
 
 def _value(value: Any) -> str:

@@ -92,9 +92,7 @@ def find(path: Path, value: Any) -> Iterator[PathMatch]:
 def _follow(parts: tuple[Key | Entries, ...], found: PathMatch) -> Iterator[PathMatch]:
     value = found.value
     if not parts or value is None or value is LEFT_OUT:
-        if not (parts and isinstance(parts[0], Entries)):
-            keys = "".join(f".{part.name}" for part in parts if isinstance(part, Key))
-            yield PathMatch(LEFT_OUT if value is None else value, found.way, found.words + keys)
+        yield from _at_end(parts, found)
         return
     part, *rest = parts
     if isinstance(part, Key):
@@ -104,6 +102,17 @@ def _follow(parts: tuple[Key | Entries, ...], found: PathMatch) -> Iterator[Path
         return
     for number, entry in enumerate(value if isinstance(value, list | tuple) else [value]):
         if part.take(entry):
-            name = entry.get("name") if isinstance(entry, Mapping) else None
-            shown = name if isinstance(name, str) and name else number + 1
-            yield from _follow(tuple(rest), PathMatch(entry, (*found.way, number), f"{found.words}[{shown}]"))
+            words = f"{found.words}[{_name_of(entry, number)}]"
+            yield from _follow(tuple(rest), PathMatch(entry, (*found.way, number), words))
+
+
+def _at_end(parts: tuple[Key | Entries, ...], found: PathMatch) -> Iterator[PathMatch]:
+    """Yield what a path leads to that goes no further. parts: what it still names; of a list that is left out, no entry."""
+    if not (parts and isinstance(parts[0], Entries)):
+        keys = "".join(f".{part.name}" for part in parts if isinstance(part, Key))
+        yield PathMatch(LEFT_OUT if found.value is None else found.value, found.way, found.words + keys)
+
+
+def _name_of(entry: Any, number: int) -> str | int:
+    name = entry.get("name") if isinstance(entry, Mapping) else None
+    return name if isinstance(name, str) and name else number + 1

@@ -16,7 +16,9 @@ from .path import Path, path_from
 
 CONDITIONS = ("value", "minimum", "maximum", "allowed", "must_contain", "forbidden")
 _OF_TOOLS = ("value", "minimum", "maximum", "allowed")
-_LISTS = ("allowed", "must_contain", "forbidden")
+# Conditions whose entries are demands of their own.
+EACH = ("must_contain", "forbidden")
+_LISTS = ("allowed", *EACH)
 _FILE = ("contact", "rules")
 _RULE = ("setting", "tool", *CONDITIONS, "reason")
 
@@ -120,20 +122,29 @@ def _conditions(one: Mapping[str, Any]) -> Iterator[str]:
 def _condition(name: str, value: Any, *, of_tool: bool) -> Iterator[str]:
     if of_tool and name not in _OF_TOOLS:
         yield f"'{name}' says nothing of a version"
-    elif name in _LISTS and (not isinstance(value, list) or not value):
-        yield f"'{name}' is not a list with at least one entry"
-    elif name in ("must_contain", "forbidden") and not all(isinstance(one, str | int | float) for one in value):
-        yield f"'{name}' lists something else than texts"
+    elif name in _LISTS and (why := _why_no_list(name, value)):
+        yield f"'{name}' {why}"
     elif value is None:
         yield f"'{name}' has no value"
     elif "{{" in str(value) or "{%" in str(value):
         yield f"'{name}' is a template; a policy has none"
     elif of_tool:
-        for one in value if name == "allowed" else [value]:
-            if version_of(str(one)) is None or isinstance(one, float):
-                yield f"'{name}' {one} is not a version such as \"1.2.3\" in quotes"
+        yield from _no_versions(name, value)
     elif name in ("minimum", "maximum") and number_of(value) is None:
         yield f"'{name}' {value} is not a number"
+
+
+def _why_no_list(name: str, value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return "is not a list with at least one entry"
+    of_texts = name not in EACH or all(isinstance(one, str | int | float) for one in value)
+    return "" if of_texts else "lists something else than texts"
+
+
+def _no_versions(name: str, value: Any) -> Iterator[str]:
+    for one in value if name == "allowed" else [value]:
+        if version_of(str(one)) is None or isinstance(one, float):
+            yield f"'{name}' {one} is not a version such as \"1.2.3\" in quotes"
 
 
 def _unknown(given: Mapping[Any, Any], known: tuple[str, ...], where: str) -> Iterator[str]:
