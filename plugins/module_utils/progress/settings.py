@@ -17,10 +17,8 @@ def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: 
     for row in rows:
         file, _colon, _line = row["at"].rpartition(":")
         there.setdefault((_rank(row["layer"]), row["layer"], file), []).append(row)
-    defaults = [row for row in rows if row["layer"] == "default"]
-    unknown = sum(1 for row in rows if not row["role"])
-    ill = f"; {in_number(unknown, 'name')} below {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
-    yield f"{name}: {len(rows) - unknown - len(defaults)} of {len(rows) - unknown} settings are not the default{ill}"
+    defaults = sum(row["layer"] == "default" for row in rows)
+    yield f"{name}: {_in_numbers(rows, defaults)}"
     for (_strength, layer, file), rows_there in sorted(there.items(), key=lambda item: item[0]):
         # Of the defaults at least the ones that the team's policy does not allow.
         found = [row for row in rows_there if everything or layer != "default" or any(rule["broken"] for rule in row["policy"])]
@@ -33,6 +31,12 @@ def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: 
     if defaults and not everything:
         yield ""
         yield "The defaults, too: -e settings_show=all"
+
+
+def _in_numbers(rows: Sequence[Mapping[str, Any]], defaults: int) -> str:
+    unknown = sum(not row["role"] for row in rows)
+    ill = f"; {in_number(unknown, 'name')} below {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
+    return f"{len(rows) - unknown - defaults} of {len(rows) - unknown} settings are not the default{ill}"
 
 
 def _rank(layer: str) -> int:

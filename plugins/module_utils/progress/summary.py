@@ -42,6 +42,12 @@ class Failure:
     def __str__(self) -> str:
         return f"{self.role}: {self.sentence}"
 
+    def blocks(self, not_reached: Sequence[str]) -> Iterator[Block]:
+        """Yield what is shown of it. not_reached: the roles that it kept from their turn."""
+        yield Block("not reached", [", ".join(_once(not_reached))] if not_reached else [])
+        note = " What it did before that is not known." if self.unknown else ""
+        yield Block(f"{self.title} {self.role}:", [self.sentence + note], Tone.FAILURE)
+
 
 @dataclass
 class Summary:
@@ -65,16 +71,16 @@ class Summary:
 
     def add(self, answer: Mapping[str, Any], *, failed: bool, looked: bool, checked: bool) -> None:
         """Keep the result of a task of this collection. looked: it was in check mode; checked: so is the whole run."""
-        self.found.extend(map(str, answer.get("summary") or []))
+        self.found.extend(map(str, _listed(answer, "summary")))
         if looked and not checked:
             # A look before the real run is news only if there is none.
-            self.planned.extend(map(str, answer.get("actions") or []))
+            self.planned.extend(map(str, _listed(answer, "actions")))
             return
         self.acted = True
-        self.actions.extend(map(str, answer.get("actions") or []))
+        self.actions.extend(map(str, _listed(answer, "actions")))
         if not failed and not answer.get("changed"):
-            self.warnings.extend(map(_text_of, answer.get("warnings") or []))
-        self.pending.extend(map(pending_line, answer.get("pending") or []))
+            self.warnings.extend(map(_text_of, _listed(answer, "warnings")))
+        self.pending.extend(map(pending_line, _listed(answer, "pending")))
         if not failed and not (checked and answer.get("changed")):
             # What failed, or is only planned, can't be used.
             self.hints.extend(hints_of(answer))
@@ -93,9 +99,7 @@ class Summary:
         yield Block("warning", _once(self.warnings), Tone.WARNING)
         yield Block("use it", _once(self.hints))
         if self.failure:
-            yield Block("not reached", [", ".join(_once(not_reached))] if not_reached else [])
-            note = " What it did before that is not known." if self.failure.unknown else ""
-            yield Block(f"{self.failure.title} {self.failure.role}:", [self.failure.sentence + note], Tone.FAILURE)
+            yield from self.failure.blocks(not_reached)
 
     def of_fleet(self, name: str) -> LaptopResult:
         """Return what became of the laptop, where it is one of many."""
@@ -136,19 +140,19 @@ def pending_line(item: Any) -> str:
 def hints_of(answer: Mapping[str, Any]) -> list[str]:
     """Return how to use what a result describes: profiles with sizes and sockets, the way back from upgrades, the current
     context, secrets with expiry."""
-    hints = [hint for profile in answer.get("profiles") or [] if _is_usable(profile) for hint in _of_profile(profile)]
+    hints = [hint for profile in _listed(answer, "profiles") if _is_usable(profile) for hint in _of_profile(profile)]
     if answer.get("files") and answer.get("path"):
         # A bundle: what is in it is for its owner to know before it goes anywhere.
         hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
         hints.append(f"look through it, then attach it: {answer['path']}")
     hints += [
         f"back to {program['name']} {program['from']}: {program['back']}"
-        for program in answer.get("upgraded") or []
+        for program in _listed(answer, "upgraded")
         if program["back"]
     ]
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
-    return [*hints, *_secrets(answer.get("secrets") or [])]
+    return [*hints, *_secrets(_listed(answer, "secrets"))]
 
 
 def _is_usable(profile: Mapping[str, Any]) -> bool:
@@ -179,6 +183,10 @@ def _secrets(secrets: Iterable[Any]) -> list[str]:
         more = f" and {len(namespaces) - _NAMESPACES} more" if len(namespaces) > _NAMESPACES else ""
         lines.append(f"pull secret {name} in {context} ({shown}{more}): {hours:g} h left")
     return lines
+
+
+def _listed(answer: Mapping[str, Any], key: str) -> Sequence[Any]:
+    return answer.get(key) or ()
 
 
 def _once(lines: Sequence[str]) -> list[str]:
