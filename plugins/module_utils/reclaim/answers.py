@@ -25,15 +25,22 @@ def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None])
     """Yield the items of an answer to /system/df. stopped: when the stopped containers stopped, by id."""
     containers = answer.get("Containers") or ()
     for container in containers:
-        name, found = str((container.get("Names") or ["?"])[0]).lstrip("/"), str(container["Id"])
-        yield Item(ItemKind.CONTAINER, found, name, (found,), int(container.get("SizeRw") or 0), since=stopped.get(found))
+        yield _docker_container(container, stopped.get(str(container["Id"])))
     for image in answer.get("Images") or ():
         yield _docker_image(image, frozenset(str(box["Id"]) for box in containers if box.get("ImageID") == image["Id"]))
     yield from cache_items(answer.get("BuildCache") or ())
     for volume in answer.get("Volumes") or ():
-        users = frozenset(str(box["Id"]) for box in containers if volume["Name"] in _mounted(box))
-        size = max(int((volume.get("UsageData") or {}).get("Size") or 0), 0)
-        yield Item(ItemKind.VOLUME, str(volume["Name"]), str(volume["Name"]), (str(volume["Name"]),), size, users=users)
+        yield _docker_volume(volume, frozenset(str(box["Id"]) for box in containers if volume["Name"] in _mounted(box)))
+
+
+def _docker_container(one: Mapping[str, Any], since: float | None) -> Item:
+    name, found = str((one.get("Names") or ["?"])[0]).lstrip("/"), str(one["Id"])
+    return Item(ItemKind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=since)
+
+
+def _docker_volume(one: Mapping[str, Any], users: frozenset[str]) -> Item:
+    name, size = str(one["Name"]), max(int((one.get("UsageData") or {}).get("Size") or 0), 0)
+    return Item(ItemKind.VOLUME, name, name, (name,), size, users=users)
 
 
 def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
@@ -115,10 +122,7 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
     builder: the container of the builder that has it, where it is not the engine's own.
     """
     listed = [{key.lower(): value for key, value in record.items()} for record in records]
-    children: dict[str, set[str]] = {}
-    for image in listed:
-        for parent in image.get("parents") or ([image["parent"]] if image.get("parent") else []):
-            children.setdefault(str(parent), set()).add(str(image["id"]))
+    children = _children(listed)
     for image in listed:
         found = str(image["id"])
         used = None if image.get("inuse") else seconds_of(str(image.get("lastusedat") or image.get("createdat") or ""))
@@ -126,6 +130,15 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
         size = 0 if image.get("shared") else int(image.get("size") or 0)
         name = str(image.get("description") or found)
         yield Item(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
+
+
+def _children(records: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return the records that were built upon each, by its id."""
+    children: dict[str, set[str]] = {}
+    for image in records:
+        for parent in image.get("parents") or ([image["parent"]] if image.get("parent") else []):
+            children.setdefault(str(parent), set()).add(str(image["id"]))
+    return children
 
 
 def _mounted(container: Mapping[str, Any]) -> set[str]:
