@@ -123,14 +123,18 @@ def check_timer(timer: Timer) -> None:
         raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct O(every).")
     if timer.directory and not timer.directory.startswith("/"):
         raise InputError(what, f"directory '{timer.directory}' is not absolute", "Start it with '/' or '~/'.")
-    for name in timer.environment:
-        if not _VARIABLE.match(name):
-            raise InputError(what, f"{name!r} is an invalid name of a variable", "Use letters, digits and '_'.")
-        if is_secret_name(name):
-            raise InputError(what, f"'{name}' looks like a secret, and the file is not a place for one", "Use an AWS profile.")
+    _check_variables(timer)
     for part, text in _texts(timer):
         if any(map(_has_no_form, text)):
             raise InputError(what, f"its {part} holds a line break or another control character", "Remove it.")
+
+
+def _check_variables(timer: Timer) -> None:
+    for name in timer.environment:
+        if not _VARIABLE.match(name):
+            raise refused(timer, f"{name!r} is an invalid name of a variable", "Use letters, digits and '_'.")
+        if is_secret_name(name):
+            raise refused(timer, f"'{name}' looks like a secret, and the file is not a place for one", "Use an AWS profile.")
 
 
 def check_name(name: str) -> None:
