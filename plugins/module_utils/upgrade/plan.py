@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..core.plan import Pending, Plan, Step
 from ..policy.judge import wrong_version
+from ..policy.rules import Rule
 from ..toolchain.judge import VersionStatus, crossed, findings
 from ..toolchain.programs import version_of
 from .model import (
@@ -43,29 +44,36 @@ def plan_upgrade(spec: UpgradeSpec, found: UpgradeState) -> Plan:
 
 def _held_back(update: NewerVersion, spec: UpgradeSpec, found: UpgradeState) -> Pending | None:
     """Return why a program is not upgraded now; None where it is."""
-
-    def because(reason: str, remedy: str, kind: str) -> Pending:
-        return Pending(f"'{update.program}'", f"the upgrade from {update.change}", reason, remedy, kind)
-
-    for known in findings({update.program: version}) if (version := version_of(update.candidate)) else ():
-        if known.fault is not None:
-            return because(f"the new one {known.fault.says} ({known.fault.source})", known.remedy, "breaks")
-    for rule in spec.rules:
-        if rule.tool == update.program and not [*wrong_version(rule, update.installed)]:
-            for broken in wrong_version(rule, update.candidate):
-                return because(f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
+    if unfit := _why_unfit(update, spec.rules):
+        return unfit
     if update.held:
         verb = "brew unpin" if update.by is PackageManager.HOMEBREW else "sudo apt-mark unhold"
-        return because(f"{update.by} holds it back", f"Run '{verb} {update.package}', then again.", "held")
+        return _pending(update, f"{update.by} holds it back", f"Run '{verb} {update.package}', then again.", "held")
     if update.by is PackageManager.APT and not found.root:
         who, other = ("sudo", "") if spec.become else ("apt", ", or where sudo asks for none, use E(become=true)")
         command = f"Run 'sudo apt-get install --only-upgrade {update.package}'{other}."
-        return because(f"{who} asks for your password", command, "password")
+        return _pending(update, f"{who} asks for your password", command, "password")
     if update.program in UNDER_VMS and found.running and not spec.stop:
         named = " and ".join(f"'{profile}'" for profile in found.running)
         runs = f"profile {named} runs" if len(found.running) == 1 else f"profiles {named} run"
-        return because(f"{runs} on it", "To have them stopped and started for it, use E(stop=true).", "running")
+        return _pending(update, f"{runs} on it", "To have them stopped and started for it, use E(stop=true).", "running")
     return None
+
+
+def _why_unfit(update: NewerVersion, rules: Sequence[Rule]) -> Pending | None:
+    """Return why the new version itself is not wanted: a fault that is known of it, or the policy."""
+    for known in findings({update.program: version}) if (version := version_of(update.candidate)) else ():
+        if known.fault is not None:
+            return _pending(update, f"the new one {known.fault.says} ({known.fault.source})", known.remedy, "breaks")
+    for rule in rules:
+        if rule.tool == update.program and not [*wrong_version(rule, update.installed)]:
+            for broken in wrong_version(rule, update.candidate):
+                return _pending(update, f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
+    return None
+
+
+def _pending(update: NewerVersion, reason: str, remedy: str, kind: str) -> Pending:
+    return Pending(f"'{update.program}'", f"the upgrade from {update.change}", reason, remedy, kind)
 
 
 def _warnings(update: NewerVersion) -> Iterator[str]:

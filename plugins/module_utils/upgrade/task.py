@@ -113,10 +113,7 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         try:
             self._start([step.profile for step in starts])
         except WorkstationError as error:
-            back = "; ".join(step.newer.back for step in upgrades if step.newer is not None and step.newer.back)
-            way = f" To go back to the versions before: {back}; then run 'colima start' for each profile." if back else ""
-            remedy = f"{error.remedy}{way}"
-            raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
+            raise _with_way_back(error, upgrades) from error
         for start_ in starts:
             report(str(start_))
 
@@ -197,6 +194,13 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
 
 
 SUBJECT = Upgrades
+
+
+def _with_way_back(error: WorkstationError, upgrades: Sequence[UpgradeProgram]) -> WorkstationError:
+    """Return the failure of a start, with what returns to the versions before."""
+    back = "; ".join(step.newer.back for step in upgrades if step.newer is not None and step.newer.back)
+    way = f" To go back to the versions before: {back}; then run 'colima start' for each profile." if back else ""
+    return CommandFailed(error.what, error.reason, f"{error.remedy}{way}".strip(), **error.context)
 
 
 def _path_of(program: str) -> Path | None:
