@@ -57,36 +57,42 @@ class ActionModule(Normal):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. With invalid options nothing runs, and all of them are named."""
-        subject = subject_of(self._task.action.rpartition(".")[2])
+        subject, variables = subject_of(self._task.action.rpartition(".")[2]), task_vars or {}
         try:
-            self.policy = self._policy(subject, task_vars or {})
+            self.policy = self._policy(subject, variables)
         except WorkstationError as error:
             return self._failed(subject, {"kind": "policy", **error.result})
-        invalid, warnings = self._settings(task_vars or {})
-        for option in self._task.args.values() if not invalid else ():
-            if isinstance(option, Unread):
-                raise option.error
-        invalid = invalid or [problem.sentence for problem in problems(subject.argument_spec, self._task.args, subject.hidden)]
-        if invalid:
-            found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
-            return self._failed(subject, {"changed": False, "actions": [], **found})
-        written = self._task.args
-        if self.policy is not None:
-            # What is judged now is what runs, also should a template in a list answer otherwise when it is read again.
-            self._task.args = json.loads(json.dumps(written, default=str))
-        refused = self._against_policy(self._task, subject, self._task.args, task_vars or {}, self._templar, written=written)
-        if sentences := list(dict.fromkeys(refused)):
-            found = {
-                "kind": "policy",
-                "problems": len(sentences),
-                "msg": _list(sentences, "the policy; this task changed nothing"),
-            }
-            return self._failed(subject, {"changed": False, "actions": [], **found})
-        result = self._result(tmp, task_vars or {})
+        invalid, warnings = self._settings(variables)
+        if invalid := invalid or self._invalid(subject):
+            return self._refused(subject, "settings", invalid, "the settings; nothing was changed")
+        if forbidden := self._forbidden(subject, variables):
+            return self._refused(subject, "policy", forbidden, "the policy; this task changed nothing")
+        result = self._result(tmp, variables)
         if not is_shown() and not isinstance(subject, Reader):
             for line in task_lines(result, check_mode=self._task.check_mode):
                 Display().display(line)
         return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
+
+    def _invalid(self, subject: Subject[Any, Any]) -> list[str]:
+        """Return what is wrong with the options of this task."""
+        for option in self._task.args.values():
+            if isinstance(option, Unread):
+                raise option.error
+        return [problem.sentence for problem in problems(subject.argument_spec, self._task.args, subject.hidden)]
+
+    def _forbidden(self, subject: Subject[Any, Any], variables: Mapping[str, Any]) -> list[str]:
+        """Return in which ways this task would break the policy."""
+        written = self._task.args
+        if self.policy is not None:
+            # What is judged now is what runs, also should a template in a list answer otherwise when it is read again.
+            self._task.args = json.loads(json.dumps(written, default=str))
+        found = self._against_policy(self._task, subject, self._task.args, variables, self._templar, written=written)
+        return list(dict.fromkeys(found))
+
+    def _refused(self, subject: Subject[Any, Any], kind: str, sentences: list[str], where: str) -> dict[str, Any]:
+        """Return the failure of a task that has done nothing. where: the problems are, and what else a list of them says."""
+        found = {"kind": kind, "problems": len(sentences), "msg": _list(sentences, where)}
+        return self._failed(subject, {"changed": False, "actions": [], **found})
 
     def _result(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         from ..plugin_utils.shell import playbook_dir_of, result_typed, shell_of
@@ -249,7 +255,7 @@ def _file_of(module: str) -> Any:
     return import_module(f"..modules.{module}", __package__)
 
 
-def _list(sentences: list[str], where: str = "the settings; nothing was changed") -> str:
+def _list(sentences: list[str], where: str) -> str:
     """Return several sentences as one message: one as it is, more as a list."""
     if len(sentences) == 1:
         return sentences[0]

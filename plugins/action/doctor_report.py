@@ -65,16 +65,19 @@ class ActionModule(ActionBase):
             "unreachable": lost,
             "since": earlier["made"] if earlier else "",
         }
-        if broken:
-            msg = "Something is broken. The list says what, and what helps."
-            if len(laptops) > 1:
-                number = f"{len(broken)} of {len(laptops)} laptops {'is' if len(broken) == 1 else 'are'}"
-                msg = f"{number} broken: {', '.join(broken)}. See what helps with --limit {broken[0]}."
-            # Ansible prints the whole result of a failed task above the findings.
-            kept = {name: value for name, value in result.items() if value and value != "findings"}
-            # Where the findings end the run, Ansible need not print an error before them.
-            return {**kept, "failed": os.environ.get(ENDS_RUN) != str(os.getppid()), "msg": msg}
-        return result
+        return _failed(result, broken, len(laptops)) if broken else result
+
+
+def _failed(result: Mapping[str, Any], broken: Sequence[str], laptops: int) -> dict[str, Any]:
+    """Return the result where something is broken. laptops: how many were examined."""
+    msg = "Something is broken. The list says what, and what helps."
+    if laptops > 1:
+        number = f"{len(broken)} of {laptops} laptops {'is' if len(broken) == 1 else 'are'}"
+        msg = f"{number} broken: {', '.join(broken)}. See what helps with --limit {broken[0]}."
+    # Ansible prints the whole result of a failed task above the findings.
+    kept = {name: value for name, value in result.items() if value and value != "findings"}
+    # Where the findings end the run, Ansible need not print an error before them.
+    return {**kept, "failed": os.environ.get(ENDS_RUN) != str(os.getppid()), "msg": msg}
 
 
 def _results(variables: Mapping[str, Any], register: str) -> dict[str, Mapping[str, Any]]:
