@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,16 @@ def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[
         short = short_name(value)
         if not short:
             continue
-        # What is not stated stays as it is, and is docker in a new profile.
-        runtime = stated.get(short) or _runtime(_directory(works, environment, short) / "colima.yaml")
-        runtime = runtime or ("docker" if short in stated else "containerd")
+        runtime = stated.get(short) or _unstated_runtime(short, stated, _directory(works, environment, short))
         if runtime != "containerd":
             remedy = f"Name one with runtime containerd{', such as ' + repr(fit[0]) if fit else ''}, or leave it out."
             reason = f"its runtime is {runtime}, and {what} with containerd only"
             yield f"Could not use profile '{value}' {where}: {reason}. {remedy}", value
+
+
+def _unstated_runtime(short: str, stated: Collection[str], directory: Path) -> str:
+    """Return the runtime of a profile whose settings do not say it: it stays as it is, and is docker in a new profile."""
+    return _runtime(directory / "colima.yaml") or ("docker" if short in stated else "containerd")
 
 
 def _directory(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str], short: str) -> Path:
@@ -137,7 +140,14 @@ def unknown_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     if given and not comes and not paths[0].exists():
         yield f"Could not use kubeconfig '{given}': it does not exist. Correct its path.", work["kubeconfig"]
         return
-    for context in work.get("contexts") or ():
+    yield from _unknown_contexts(work.get("contexts") or (), paths, works, comes=comes)
+
+
+def _unknown_contexts(
+    contexts: Iterable[Any], paths: Sequence[Path], works: Mapping[str, Mapping[str, Any]], *, comes: bool
+) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each kube context that is not in the files. comes: whether colima writes to one."""
+    for context in contexts:
         if comes and str(context).startswith("colima-"):
             continue
         try:

@@ -64,6 +64,33 @@ def _worded(message: str, names: Mapping[str, str]) -> str:
     return f"Could not use an entry of '{variable}'{within}: it has no {found['options']}. Add that."
 
 
+def all_refusals(
+    options: Mapping[str, Any],
+    sentences: Collection[str],
+    judge: Judge,
+    is_written: IsWritten,
+    *,
+    spec: Mapping[str, Any],
+    turns: range,
+) -> Iterator[tuple[str, list[Part]]]:
+    """Yield each refusal with the way to the part that it is about; empty where that can't be told.
+
+    A module stops at its first refusal: without the part that is to blame, it tells the next. sentences: the first ones. turns:
+    how often that is tried, from 0 where nothing was found in the options before.
+    """
+    for turn in turns:
+        ways = {sentence: part_to_blame(options, sentence, sentences, judge, is_written, spec=spec) for sentence in sentences}
+        # A sentence that appears only later, and names no part, may come from the part that is gone.
+        yield from ((sentence, way) for sentence, way in ways.items() if way or not turn)
+        way = next(filter(None, ways.values()), [])
+        if not way:
+            return
+        options = without_emptied(without(options, way, spec), way)
+        before, sentences = sentences, judge(options)
+        if set(before) <= set(sentences):
+            return
+
+
 def part_to_blame(
     options: Mapping[str, Any],
     sentence: str,

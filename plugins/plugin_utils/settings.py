@@ -35,7 +35,7 @@ from .references import (
     unmovable_clusters,
     unreadable_files,
 )
-from .refusals import Part, part_to_blame, refusals, without, without_emptied
+from .refusals import Part, all_refusals, refusals
 from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -138,10 +138,7 @@ def check_settings(
     another one, its own tasks find out.
     """
     play = task.get_play()
-    tasks = tasks_of(play)
-    if role_of(task) not in map(role_of, tasks):
-        # A play does not have the tasks of a role that it includes.
-        tasks.append(task)
+    tasks = _tasks_around(task)
     reached = [
         role_task for role_task in tasks if role_task._role and role_task.evaluate_tags(play.only_tags, play.skip_tags, variables)
     ]
@@ -169,6 +166,12 @@ def check_settings(
     if here:
         _check_laptop(findings, works, task.check_mode)
     return findings
+
+
+def _tasks_around(task: Any) -> list[Any]:
+    """Return the tasks of a task's play, itself among them: a play does not have the tasks of a role that it includes."""
+    tasks = tasks_of(task.get_play())
+    return tasks if role_of(task) in map(role_of, tasks) else [*tasks, task]
 
 
 def _set_at(play: Any, host: str, name: str, project: str) -> str:
@@ -320,13 +323,20 @@ def _of_playbooks(name: str, variables: Mapping[str, Any]) -> str:
 
 
 def _check_options(findings: Findings, work: Reached, variables: Mapping[str, Any], check_mode: bool) -> None:
+    """Find what no module could take of a task's options, and what its own refuses."""
     found: list[Problem] = problems(work.subject.argument_spec, work.options, work.subject.hidden, work.names)
     for sentence, at in found:
         names = [variable for variable in variables if variable == work.names.get(str(at), at)]
         found_at = next(filter(None, (written_at(place, findings.project) for place in (at, *names))), "")
         findings.add(sentence, place=found_at or findings.where(work.names.get(str(at), str(at))))
-    if not work.complete:
-        return
+    if work.complete:
+        _check_refusals(findings, work, variables, len(found), check_mode=check_mode)
+
+
+def _check_refusals(
+    findings: Findings, work: Reached, variables: Mapping[str, Any], problems_before: int, *, check_mode: bool
+) -> None:
+    """Find what a module refuses of options, beside what none could take."""
 
     def judge(options: Mapping[str, Any]) -> list[str]:
         return refusals(work.subject, options, work.names, check_mode=check_mode)[0]
@@ -348,20 +358,9 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
     left: Mapping[str, Any] = {key: value for key, value in work.options.items() if not problems(spec, {key: value}, hidden)}
     with contextlib.suppress(TypeError):
         sentences, work.programs = refusals(work.subject, left, work.names, check_mode=check_mode)
-        for turn in range(len(found), _MOST):
-            # A module stops at its first refusal: without the part that is to blame, it tells the next.
-            ways = {sentence: part_to_blame(left, sentence, sentences, judge, is_written, spec=spec) for sentence in sentences}
-            for sentence, way in ways.items():
-                # A sentence that appears only then, and names no part, may come from the part that is gone.
-                if way or not turn:
-                    findings.add(sentence, place=place(way[-1]) if way else "")
-            way = next(filter(None, ways.values()), [])
-            if not way:
-                return
-            left = without_emptied(without(left, way, spec), way)
-            before, sentences = sentences, judge(left)
-            if set(before) <= set(sentences):
-                return
+        turns = range(problems_before, _MOST)
+        for sentence, way in all_refusals(left, sentences, judge, is_written, spec=spec, turns=turns):
+            findings.add(sentence, place=place(way[-1]) if way else "")
 
 
 def _inside(value: Any) -> Iterator[Any]:

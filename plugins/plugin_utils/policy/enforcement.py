@@ -22,7 +22,7 @@ from ...module_utils.policy.path import LEFT_OUT
 from ...module_utils.policy.rules import Rule, rules_from
 from ..layers import origin, written_at
 from .files import read
-from .setting_options import ROLES, Setting, Settings
+from .setting_options import ROLES, Option, Setting, Settings
 
 # Whose version counts for a module. Homebrew's has to run where one is wrong.
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
@@ -134,12 +134,7 @@ class Policy:
         ]
         alone = [option for option in options if not option.mixed or not work.role]
         if alone:
-            known = _as_module(work.subject, work.options)
-            for option in alone:
-                if known is not None and work.passes(option.option):
-                    variables = work.variables if work.role else work.written
-                    key = _key(variables, setting.name if work.role else option.option)
-                    yield option.of(known), option.of(work.written), key
+            yield from _of_options(setting, alone, work)
         elif options or _is_of(setting, work.role):
             value, source = self._of_variable(setting, work.variables, work.templar)
             yield value, source, _key(work.variables, setting.name)
@@ -181,6 +176,16 @@ def for_doctor(
         for problem in broken
     ]
     return {"rules": [rule.public() for rule in policy.rules], "settings": found}
+
+
+def _of_options(setting: Setting, options: Iterable[Option], work: Work) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the setting's value in each of a task's options, with what was written and its key."""
+    known = _as_module(work.subject, work.options)
+    for option in options:
+        if known is not None and work.passes(option.option):
+            variables = work.variables if work.role else work.written
+            key = _key(variables, setting.name if work.role else option.option)
+            yield option.of(known), option.of(work.written), key
 
 
 def _is_of(setting: Setting, role: str) -> bool:
