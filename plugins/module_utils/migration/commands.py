@@ -33,14 +33,18 @@ def run_command(container: Mapping[str, Any], image: Mapping[str, Any]) -> str:
     """
     config, host = container.get("Config") or {}, container.get("HostConfig") or {}
     own = image.get("Config") or {}
-    entry, words = list(config.get("Entrypoint") or ()), list(config.get("Cmd") or ())
-    replaced = entry != list(own.get("Entrypoint") or ())
-    options = [*_options(container, config, host, own), *(("--entrypoint", entry[0]) if replaced and entry else ())]
-    said = [*(entry[1:] if replaced else ()), *words]
-    shown = said if replaced or words != list(own.get("Cmd") or ()) else ()
-    command = ("docker", "run", *options, str(config.get("Image")), *shown)
+    entrypoint, words = _program(config, own)
+    command = ("docker", "run", *_options(container, config, host, own), *entrypoint, str(config.get("Image")), *words)
     # Each word, before a shell's quotes are added; then the command, where a flag stands before its value.
     return redact(shlex.join(map(redact, command)))
+
+
+def _program(config: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the option and the words that say what a container runs, where its image does not."""
+    entry, words = list(config.get("Entrypoint") or ()), list(config.get("Cmd") or ())
+    if entry != list(own.get("Entrypoint") or ()):
+        return ["--entrypoint", entry[0]] if entry else [], [*entry[1:], *words]
+    return [], words if words != list(own.get("Cmd") or ()) else []
 
 
 def _options(
@@ -55,14 +59,18 @@ def _options(
         yield from ("--env", line.partition("=")[0])
     yield from _mounts(container, host)
     yield from _restart(host.get("RestartPolicy") or {})
+    yield from _user_and_labels(config, own)
+    yield from _rights(host)
+    yield from _limits(host)
+
+
+def _user_and_labels(config: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
     for key, option in (("User", "--user"), ("WorkingDir", "--workdir")):
         if (value := config.get(key) or "") != (own.get(key) or ""):
             yield from (option, value)
     for key, value in sorted(_beyond((config.get("Labels") or {}).items(), (own.get("Labels") or {}).items())):
         if not key.startswith(_OTHERS_LABELS):
             yield from ("--label", f"{key}={value}")
-    yield from _rights(host)
-    yield from _limits(host)
 
 
 def _beyond(given: Iterable[Any] | None, known: Iterable[Any] | None) -> list[Any]:

@@ -178,14 +178,7 @@ def _source(text: str, target: str) -> str:
     hosts = {BUILT_IN: OWN_HOST, **context_hosts(docker_directory(os.environ, home()))}
     host = text if "://" in text else hosts.get(text) or _of_profile(text, paths)
     if not host:
-        there = Path(_path(OWN_HOST)).exists()
-        others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target and (there or name != BUILT_IN)]
-        others += [socket.parent.name for socket in paths.base.glob(f"*/{_CONTAINERD}")]
-        known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
-        what = f"find the engine '{text}'" if text else "find the engine to move from"
-        reason = "no docker context and no colima profile has that name" if text else "it is not named"
-        remedy = f"Name one, or the address of a socket, as O(source). {known}{suggestion(text, others)}"
-        raise InputError(what, reason, remedy)
+        raise _unknown(text, target, hosts, paths)
     if not host.startswith(_UNIX):
         raise InputError(
             f"move from '{text}'", f"its address '{host}' is not a unix socket", "Use an engine on this laptop as O(source)."
@@ -194,6 +187,17 @@ def _source(text: str, target: str) -> str:
     # The context of a profile outlives a change of its runtime.
     containerd = socket.with_name(_CONTAINERD)
     return str(containerd if profile_behind(str(containerd)) and containerd.exists() and not socket.exists() else socket)
+
+
+def _unknown(text: str, target: str, hosts: Mapping[str, str], paths: Paths) -> InputError:
+    """Return that no engine has a name, with the names there are. hosts: of docker contexts."""
+    there = Path(_path(OWN_HOST)).exists()
+    others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target and (there or name != BUILT_IN)]
+    others += [socket.parent.name for socket in paths.base.glob(f"*/{_CONTAINERD}")]
+    known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
+    what = f"find the engine '{text}'" if text else "find the engine to move from"
+    reason = "no docker context and no colima profile has that name" if text else "it is not named"
+    return InputError(what, reason, f"Name one, or the address of a socket, as O(source). {known}{suggestion(text, others)}")
 
 
 def _of_profile(text: str, paths: Paths) -> str:

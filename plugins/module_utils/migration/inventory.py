@@ -42,28 +42,43 @@ def read(api: EngineApi, *, sizes: bool = True) -> Inventory:
     """Return what the engine keeps. sizes: whether to have volumes counted, which takes long. Raises Silent, Refused."""
     negotiate(api)
     info = api.object("/info", "ID")
-    drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
     used = api.object("/system/df", seconds=_COUNT_SECONDS) if sizes else {}
-    containers = list(map(_container, there := api.objects(f"/containers/json?all=1&size={sizes:d}", "Id")))
-    helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
+    containers, helpers = _containers(api.objects(f"/containers/json?all=1&size={sizes:d}", "Id"))
     volumes = sorted(api.objects("/volumes", "Name", under="Volumes"), key=lambda one: str(one["Name"]))
     networks = [one for one in api.objects("/networks", "Name") if one.get("Name") not in OWN_NETWORKS]
     return Inventory(
         engine=str(info.get("ID") or info.get("Name") or ""),
         version=str(info.get("ServerVersion") or ""),
         architecture=str(info.get("Architecture") or ""),
-        contents=any("containerd.snapshotter" in driver for driver in drivers),
+        contents=_is_in_containerd(info),
         root=str(info.get("DockerRootDir") or ""),
         images=tuple(images(api)),
         volumes=tuple(_volumes(volumes, used)),
-        begun=tuple(one["Name"] for one in volumes if LABEL in (one.get("Labels") or {})),
-        containers=tuple(sorted((one for one in containers if one.id not in helpers), key=lambda one: one.name)),
-        helpers=tuple(sorted(one.name for one in containers if one.id in helpers)),
+        begun=tuple(one["Name"] for one in volumes if _is_of_a_move(one)),
+        containers=containers,
+        helpers=tuple(one.name for one in helpers),
         networks=tuple(sorted(str(one.get("Name")) for one in networks)),
         plugins=tuple(sorted(str(one["Name"]) for one in api.objects("/plugins", "Name"))),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         layers_size=int(used.get("LayersSize") or 0),
     )
+
+
+def _is_in_containerd(info: Mapping[str, Any]) -> bool:
+    """Whether an engine has its images in containerd's store."""
+    drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
+    return any("containerd.snapshotter" in driver for driver in drivers)
+
+
+def _containers(answers: Iterable[Mapping[str, Any]]) -> tuple[tuple[Container, ...], tuple[Container, ...]]:
+    """Return the containers and a move's own helpers, both by name."""
+    found = sorted(((_container(one), _is_of_a_move(one)) for one in answers), key=lambda one: one[0].name)
+    return tuple(one for one, helps in found if not helps), tuple(one for one, helps in found if helps)
+
+
+def _is_of_a_move(answer: Mapping[str, Any]) -> bool:
+    """Whether a thing was made for a move, or for the restoring of a snapshot."""
+    return LABEL in (answer.get("Labels") or {})
 
 
 def commands(api: EngineApi, containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
@@ -84,7 +99,7 @@ def layers_size(api: EngineApi) -> int:
 def images(api: EngineApi) -> Iterator[Image]:
     """Yield the images of an engine whose version of the interface is settled. Raises Silent, Refused."""
     for one in sorted(api.objects("/images/json", "Id"), key=lambda one: str(one["Id"])):
-        if LABEL in (one.get("Labels") or {}):
+        if _is_of_a_move(one):
             continue
         # One that was removed a moment ago is not there any more.
         with contextlib.suppress(EngineRefused):
@@ -117,7 +132,7 @@ def _digest(config: Mapping[str, Any], fields: Iterable[str]) -> str:
 def _volumes(volumes: Iterable[Mapping[str, Any]], used: Mapping[str, Any]) -> Iterator[Volume]:
     sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size") for one in used.get("Volumes") or ()}
     for one in volumes:
-        if LABEL not in (one.get("Labels") or {}):
+        if not _is_of_a_move(one):
             yield volume_of(one, sizes.get(one["Name"]))
 
 

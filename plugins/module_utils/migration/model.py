@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import WorkstationError
 from ..core.plan import Step
-from ..manifest.model import Reading, Row, Thing
+from ..manifest.model import Reading, Row, Status, Thing
 
 # What belongs to a move has this label; a volume that arrived has the other one, whose value no second volume has.
 LABEL, ARRIVAL = "laptop.containers.migration", "laptop.containers.arrival"
@@ -214,6 +214,10 @@ class MoveState:
     work: str = MOVING
     paused: frozenset[str] = frozenset()
     aside: frozenset[str] = frozenset()
+
+    def waiting(self, row: Row | None) -> str:
+        """Return the temporary name of a complete copy that is at the target; empty where the row tells of none."""
+        return row.work if row and row.status is Status.FILLED and row.work in self.target.begun else ""
 
 
 @dataclass(frozen=True)

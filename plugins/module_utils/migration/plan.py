@@ -131,19 +131,25 @@ def _volumes(chosen: Iterable[Comparison], found: MoveState, spec: MoveSpec) -> 
             continue
         read, filled = found.volumes.get(one.what.name), _filled(one.row, found)
         writers = [] if filled else [each for each in found.source.containers if each.writing and one.what.name in each.writes]
-        holders = [each for each in found.target.containers if one.what.name in each.volumes]
-        if read and read.error:
-            kept.append(Pending(str(one), "its copy", read.error.reason, read.error.remedy, kind="unread"))
-        elif one.standing is Standing.CONFLICT and one.what.name not in spec.replace:
-            kept.append(_kept(one))
-        elif read and read.target and holders:
-            kept.append(held(str(one), "its copy", f"{names_of(holders)} at the target"))
-        elif writers and not spec.pause:
-            kept.append(torn(str(one), "its copy", names_of(writers)))
+        if waits := _why_it_waits(one, found, spec, writers):
+            kept.append(waits)
         else:
             replaces = read.target if read and not _to_fill(one, read) else None
             steps.append(_copy_volume(one, one.what, filled, writers, replaces))
     return steps, kept
+
+
+def _why_it_waits(one: Comparison, found: MoveState, spec: MoveSpec, writers: Sequence[Container]) -> Pending | None:
+    """Return why a volume is not copied now; None where it is."""
+    read = found.volumes.get(one.what.name)
+    holders = [each for each in found.target.containers if one.what.name in each.volumes]
+    if read and read.error:
+        return Pending(str(one), "its copy", read.error.reason, read.error.remedy, kind="unread")
+    if one.standing is Standing.CONFLICT and one.what.name not in spec.replace:
+        return _kept(one)
+    if read and read.target and holders:
+        return held(str(one), "its copy", f"{names_of(holders)} at the target")
+    return torn(str(one), "its copy", names_of(writers)) if writers and not spec.pause else None
 
 
 def _filled(row: Row | None, found: MoveState) -> Row | None:
@@ -254,19 +260,13 @@ def abandoned(found: MoveState) -> Iterator[str]:
         yield f"The target has half copies of moves from other engines: {', '.join(others)}. 'docker volume rm' removes them."
     here = {one.name for one in found.source.volumes}
     for row in found.rows.values():
-        if row.status is Status.FILLED and row.thing.name not in here and row.work in found.target.begun:
-            yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{row.work}'."
+        if row.thing.name not in here and (work := found.waiting(row)):
+            yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{work}'."
 
 
 def left_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:
     """Yield what can't be moved, and what the user has to do about it."""
-    kept = [one for one in source.volumes if not any(fnmatchcase(one.name, pattern) for pattern in spec.leave)]
-    for one in kept:
-        if one.outside:
-            yield f"Volume '{one.name}' is not moved: {one.outside}. Create it at the target, and name it in O(leave)."
-    anonymous = [one for one in kept if one.anonymous]
-    if anonymous and not spec.anonymous:
-        yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
+    yield from _volumes_behind(source, spec)
     if source.cluster_images:
         yield (
             f"Images of its Kubernetes are not moved ({source.cluster_images}). A cluster pulls its own; of one that was "
@@ -276,6 +276,16 @@ def left_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:
     if nameless and not spec.dangling:
         yield f"Images without a name are not moved ({len(nameless)}). Set O(dangling=true) to move them."
     yield from (sentence for about, sentence in _not_moved(source) if about)
+
+
+def _volumes_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:
+    kept = [one for one in source.volumes if not any(fnmatchcase(one.name, pattern) for pattern in spec.leave)]
+    for one in kept:
+        if one.outside:
+            yield f"Volume '{one.name}' is not moved: {one.outside}. Create it at the target, and name it in O(leave)."
+    anonymous = [one for one in kept if one.anonymous]
+    if anonymous and not spec.anonymous:
+        yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
 
 
 def _not_moved(source: Inventory) -> Iterator[tuple[object, str]]:

@@ -46,16 +46,21 @@ def reasons_against(retirement: Retirement, found: MoveState, leave: Sequence[st
         yield RefusedStep(
             retirement.what, f"containers run in it, or are paused: {', '.join(at_work)}", "Stop them, and run again."
         )
+    for standing_, names in _lacking(found, leave).items():
+        remedy = {Standing.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(standing_, _AGAIN)
+        yield RefusedStep(retirement.what, f"{WHY[standing_]}: {', '.join(names)}", remedy)
+    if retirement.confirm != retirement.source:
+        yield RefusedStep(retirement.what, "its whole content would be lost", f"Repeat its name: E(confirm={retirement.source}).")
+
+
+def _lacking(found: MoveState, leave: Sequence[str]) -> dict[Standing | None, list[str]]:
+    """Return what the target does not have, and no one gives up, by how it stands."""
     lacking: dict[Standing | None, list[str]] = {}
     for one in comparisons(found):
         if named(one) and not one.safe and not left(one, leave):
             why = f" ({one.what.outside})" if isinstance(one.what, Volume) and one.what.outside else ""
             lacking.setdefault(one.standing, []).append(f"{one}{why}")
-    for standing_, names in lacking.items():
-        remedy = {Standing.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(standing_, _AGAIN)
-        yield RefusedStep(retirement.what, f"{WHY[standing_]}: {', '.join(names)}", remedy)
-    if retirement.confirm != retirement.source:
-        yield RefusedStep(retirement.what, "its whole content would be lost", f"Repeat its name: E(confirm={retirement.source}).")
+    return lacking
 
 
 def lost_with(retirement: Retirement, found: MoveState, leave: Sequence[str]) -> list[str]:

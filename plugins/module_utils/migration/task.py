@@ -133,11 +133,12 @@ class Mover(Subject[MoveSpec, MoveState]):
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
         first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep, GiveBack, Note)))
         super().carry_out(replace(plan, steps=first), report)
-        waiting, running, failures = (
-            [one for one in plan.steps if one not in first],
-            dict[Future[None], Step](),
-            list[WorkstationError](),
-        )
+        if failures := self._side_by_side([one for one in plan.steps if one not in first], report):
+            raise failed(failures)
+
+    def _side_by_side(self, waiting: list[Step], report: Callable[[str], None]) -> list[WorkstationError]:
+        """Carry out steps, so many at once. Returns what has failed; an interruption ends every exchange with the engines."""
+        running, failures = dict[Future[None], Step](), list[WorkstationError]()
         with ThreadPoolExecutor(self.asked.at_once) as pool:
             try:
                 while waiting or running:
@@ -152,8 +153,7 @@ class Mover(Subject[MoveSpec, MoveState]):
                 for one in self.ends.both:
                     one.abort()
                 raise
-        if failures:
-            raise failed(failures)
+        return failures
 
     def _ended(self, step: Step, future: Future[None], tell: Callable[[str], None]) -> WorkstationError | None:
         """Return the failure of a step, if it has failed. A volume that was in use only waits."""

@@ -46,6 +46,12 @@ def _why(item: Mapping[str, Any], found: ClusterMoveState, spec: ClusterMoveSpec
     if name in found.lost:
         reason = f"the engine's machine does not have its directory '{claim.path}'"
         yield Pending(target, copy, reason, "Name the engine that the old cluster runs in as O(source).", kind="lost")
+    yield from _in_use(name, found, spec)
+
+
+def _in_use(name: str, found: ClusterMoveState, spec: ClusterMoveSpec) -> Iterator[Pending]:
+    """Yield that pods may write to a claim, and are not paused or can't be."""
+    target, copy = f"volume '{name}'", "its copy"
     writers = [one for one in found.source.pods if name in one.writes]
     unseen = [one for one in writers if not containers_of(one, found.engine.containers)]
     if writers and not spec.pause:

@@ -60,21 +60,19 @@ def secrets_of(item: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _secrets(spec: Mapping[str, Any]) -> Iterator[str]:
+    for reference, key in _references(spec):
+        if reference and reference.get(key) and not reference.get("optional"):
+            yield str(reference[key])
+
+
+def _references(spec: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
+    """Yield each place of a pod that may name a secret, with the key of the name."""
     for one in spec.get("volumes") or ():
-        for secret, key in ((one.get("secret"), "secretName"), *_projected(one)):
-            if secret and secret.get(key) and not secret.get("optional"):
-                yield str(secret[key])
+        yield one.get("secret"), "secretName"
+        yield from ((part.get("secret"), "name") for part in (one.get("projected") or {}).get("sources") or ())
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        references = [one.get("secretRef") for one in container.get("envFrom") or ()]
-        references += [(one.get("valueFrom") or {}).get("secretKeyRef") for one in container.get("env") or ()]
-        for one in references:
-            if one and one.get("name") and not one.get("optional"):
-                yield str(one["name"])
-
-
-def _projected(volume: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
-    for one in (volume.get("projected") or {}).get("sources") or ():
-        yield one.get("secret"), "name"
+        yield from ((one.get("secretRef"), "name") for one in container.get("envFrom") or ())
+        yield from (((one.get("valueFrom") or {}).get("secretKeyRef"), "name") for one in container.get("env") or ())
 
 
 def directories_of(item: Mapping[str, Any]) -> frozenset[str]:

@@ -37,19 +37,11 @@ _MOST = 10
 
 def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps: images, then the data of volumes, then the objects that use both."""
-    archive, what = found.archive, f"fill profile '{spec.profile}'"
+    archive = found.archive
     if is_verified(found) or old_vm(found) is None:
         return Plan()
-    if lost := missing(found):
-        return Plan(refusals=(lost,))
-    if found.current.health != RUNNING or runtime_of(found) != spec.runtime:
-        reason = f"it does not run with {spec.runtime}"
-        return Plan(refusals=(RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),))
-    objects = archive.objects or Objects()
-    if objects.items and not found.current.live.get("kubernetes"):
-        return Plan(refusals=(RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),))
-    if others := [one for one in archive.claims if not _given_up(one, spec) and _stands(one, found) in _OTHERS]:
-        return Plan(refusals=tuple(_taken(one.claim, what) for one in others))
+    if refusals := _why_not_filled(found, spec):
+        return Plan(refusals=refusals)
     steps: list[Step] = [
         Load("load", in_number(len(one.images), "image"), size_in_words(one.size), saved=one)
         for one in archive.images
@@ -64,13 +56,27 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     # It is noted before a pod can change it.
     if rows := tuple(_there(found, spec)):
         steps.append(Note("note", "what has arrived", silent=True, rows=rows))
-    items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)
+    items = tuple(one for one in (archive.objects or Objects()).items if key_of(one) not in found.arrived.objects)
     if items:
         steps.append(Create("create", f"{in_number(len(items), 'object')} in the cluster", items=items))
     return Plan(tuple(steps))
 
 
 _OTHERS = (Standing.CONFLICT, Standing.SOURCE_CHANGED)
+
+
+def _why_not_filled(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> tuple[WorkstationError, ...]:
+    """Return why nothing may go into the new VM."""
+    archive, what = found.archive, f"fill profile '{spec.profile}'"
+    if lost := missing(found):
+        return (lost,)
+    if found.current.health != RUNNING or runtime_of(found) != spec.runtime:
+        reason = f"it does not run with {spec.runtime}"
+        return (RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),)
+    if (archive.objects or Objects()).items and not found.current.live.get("kubernetes"):
+        return (RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),)
+    others = [one for one in archive.claims if not _given_up(one, spec) and _stands(one, found) in _OTHERS]
+    return tuple(_taken(one.claim, what) for one in others)
 
 
 def old_vm(found: RuntimeMoveState) -> RetainedVm | None:
@@ -108,11 +114,10 @@ def _there(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Iterator[Row]:
     for saved in found.archive.claims:
         row = found.rows.get(claim_thing(saved))
         held = found.arrived.volumes.get(saved.claim.claim)
-        there = held.reading if held else None
         if row is None or row.status is Status.LEFT or is_in(row, found.vm):
             continue
-        if there and there.digest == saved.contents:
-            yield arrived(row, "", there.digest, there.identity)
+        if held and held.reading.digest == saved.contents:
+            yield arrived(row, "", held.reading.digest, held.reading.identity)
         elif _given_up(saved, spec):
             yield replace(row, status=Status.LEFT, target=None, reason="O(leave) names it")
 
@@ -128,14 +133,9 @@ def _image_row(found: RuntimeMoveState, tag: str, digest: str) -> Row:
 
 def plan_ready(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return nothing to do, or what is not as it was in the old cluster."""
-    left_to_do, what = plan_arriving(found, spec), f"verify profile '{spec.profile}'"
-    if left_to_do.refusals or left_to_do.actions:
-        reason = left_to_do.refusals[0].message if left_to_do.refusals else f"it is left to {left_to_do.actions[0]}"
-        return Plan(refusals=(NotVerified(what, reason, f"Run {PLAYBOOK} again."),))
-    if found.arrived.waiting:
-        reason = f"{', '.join(found.arrived.waiting[:5])} {'is' if len(found.arrived.waiting) == 1 else 'are'} not ready"
-        remedy = f"See 'kubectl get pods --all-namespaces', and run again; {PLAYBOOK} with --tags back brings back the old VM."
-        return Plan(refusals=(NotVerified(what, reason, remedy),))
+    left_to_do = plan_arriving(found, spec)
+    if problem := _why_not_ready(found, left_to_do, f"verify profile '{spec.profile}'"):
+        return Plan(refusals=(problem,))
     if old_vm(found) is None or is_verified(found):
         return Plan()
     objects = [row for row in found.rows.values() if row.thing.kind is Kind.OBJECT and row.thing.name in found.arrived.objects]
@@ -144,34 +144,62 @@ def plan_ready(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     return Plan((*noted, Note("note", "that everything has arrived", silent=True, rows=rows)) if rows else noted)
 
 
+def _why_not_ready(found: RuntimeMoveState, left_to_do: Plan, what: str) -> NotVerified | None:
+    if left_to_do.refusals or left_to_do.actions:
+        reason = left_to_do.refusals[0].message if left_to_do.refusals else f"it is left to {left_to_do.actions[0]}"
+        return NotVerified(what, reason, f"Run {PLAYBOOK} again.")
+    if found.arrived.waiting:
+        reason = f"{', '.join(found.arrived.waiting[:5])} {'is' if len(found.arrived.waiting) == 1 else 'are'} not ready"
+        remedy = f"See 'kubectl get pods --all-namespaces', and run again; {PLAYBOOK} with --tags back brings back the old VM."
+        return NotVerified(what, reason, remedy)
+    return None
+
+
 def plan_return(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps that let the old VM be the profile again. The new one is kept in its turn."""
     what = f"bring back the old VM of profile '{spec.profile}'"
     kept, runtime = kept_to_return(found, spec), runtime_of(found)
-    others = [one.name for one in found.kept if one.runtime != spec.runtime]
     if kept is None:
-        if not others and runtime not in ("", spec.runtime):
-            return Plan()
-        reason, remedy = "none is kept", f"There is one only after {PLAYBOOK} has moved the profile."
-        if others:
-            reason, remedy = "it is not clear which", f"Name it as E(confirm). There are: {', '.join(others)}."
-        return Plan(refusals=(InputError(what, reason, remedy),))
+        return _plan_without_kept(found, spec, what)
     steps: list[Step] = [Return("bring back", f"the VM of profile '{spec.profile}'", f"kept as '{kept.name}'", kept=kept)]
     if half := next((one for one in found.kept if one.state == LEAVING and one.runtime == spec.runtime), None):
         steps.insert(0, set_aside(spec, half.name, half.runtime))
-    elif runtime == spec.runtime or (not runtime and found.parts and kept.state == KEPT):
-        if found.current.exists and found.current.health != STOPPED:
-            reason = f"the new one is {found.current.health}"
-            return Plan(refusals=(RefusedStep(what, reason, f"Stop it with 'colima stop {spec.profile}', and run again."),))
+    elif runtime == spec.runtime or _has_only_parts(found, kept):
         name = kept_name(spec, spec.runtime)
-        if any(one.name == name for one in found.kept):
-            remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
-            return Plan(refusals=(RefusedStep(what, f"another one is still kept as '{name}'", remedy),))
+        if problem := _why_not_aside(found, spec, name, what):
+            return Plan(refusals=(problem,))
         steps.insert(0, set_aside(spec, name, spec.runtime))
     elif runtime and kept.state == KEPT:
         remedy = f"If nothing in it is needed, delete it with 'colima delete --data {spec.profile}', and run again."
         return Plan(refusals=(RefusedStep(what, f"another VM with runtime {runtime} has its place", remedy),))
     return Plan(tuple(steps))
+
+
+def _has_only_parts(found: RuntimeMoveState, kept: RetainedVm) -> bool:
+    """Whether the profile has no new VM, but what is left of one in the place of the old one."""
+    return not runtime_of(found) and found.parts and kept.state == KEPT
+
+
+def _plan_without_kept(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Plan:
+    """Return nothing to do where the old VM is back already, or why it is not known which one is meant."""
+    others = [one.name for one in found.kept if one.runtime != spec.runtime]
+    if not others and runtime_of(found) not in ("", spec.runtime):
+        return Plan()
+    reason, remedy = "none is kept", f"There is one only after {PLAYBOOK} has moved the profile."
+    if others:
+        reason, remedy = "it is not clear which", f"Name it as E(confirm). There are: {', '.join(others)}."
+    return Plan(refusals=(InputError(what, reason, remedy),))
+
+
+def _why_not_aside(found: RuntimeMoveState, spec: RuntimeMoveSpec, name: str, what: str) -> WorkstationError | None:
+    """Return why the new VM can't be kept under a name."""
+    if found.current.exists and found.current.health != STOPPED:
+        reason = f"the new one is {found.current.health}"
+        return RefusedStep(what, reason, f"Stop it with 'colima stop {spec.profile}', and run again.")
+    if any(one.name == name for one in found.kept):
+        remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
+        return RefusedStep(what, f"another one is still kept as '{name}'", remedy)
+    return None
 
 
 def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
@@ -187,11 +215,12 @@ def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
         return Plan(
             refusals=(RefusedStep(what, "everything in it would be lost", f"Name it as E(confirm): {', '.join(names)}."),)
         )
-    if kept.state != KEPT:
-        how = " with --tags back" if kept.state == RETURNING or kept.runtime == spec.runtime else ""
-        return Plan(refusals=(RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this."),))
-    if kept.runtime != spec.runtime and (problem := _kept_back(found, spec, what)):
+    if problem := _kept_back(kept, found, spec, what):
         return Plan(refusals=(problem,))
+    return _plan_removal(kept, found, spec)
+
+
+def _plan_removal(kept: RetainedVm, found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     target, files = f"the VM of profile '{spec.profile}' that is kept as '{kept.name}'", own_files(found.rows)
     comes_back = f"; {grace(spec.days, found.free)}" if spec.days else ""
     if kept.runtime == spec.runtime:
@@ -203,8 +232,13 @@ def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     return Plan((Remove("remove", target, detail, name=kept.name, files=files),), warnings=warnings)
 
 
-def _kept_back(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> WorkstationError | None:
-    """Return why the old VM has to stay: only it has something that its user did not give up."""
+def _kept_back(kept: RetainedVm, found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> WorkstationError | None:
+    """Return why a kept VM has to stay: it is on its way, or only the old one has something that its user did not give up."""
+    if kept.state != KEPT:
+        how = " with --tags back" if kept.state == RETURNING or kept.runtime == spec.runtime else ""
+        return RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this.")
+    if kept.runtime == spec.runtime:
+        return None
     if not found.rows and "*" not in spec.leave:
         remedy = f"Bring it back with {PLAYBOOK}, --tags back, and move it again; or give up all of it with O(leave=['*'])."
         return RefusedStep(what, "nothing is noted of what it holds", remedy)

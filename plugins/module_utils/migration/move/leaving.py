@@ -124,9 +124,8 @@ def _never_was(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> bool:
 
 def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: str) -> Iterator[WorkstationError]:
     """Yield why the move can't begin, or go on."""
-    current, archived, profile = found.current, found.archive, spec.profile
-    settings = current.known or {}
-    if not current.exists:
+    profile = spec.profile
+    if not found.current.exists:
         known = f"There are: {', '.join(found.others)}." if found.others else "There are none on this laptop."
         what = f"move profile '{profile}' to another runtime"
         yield InputError(what, "there is no such profile", f"Correct its name. {known}{suggestion(str(profile), found.others)}")
@@ -144,16 +143,23 @@ def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: s
         yield RefusedStep(what, f"a VM of an earlier move is still kept as '{name}'", remedy)
     if not found.one_disk:
         yield RefusedStep(what, "its VM and its settings are on different disks", "Let COLIMA_HOME and LIMA_HOME be on one disk.")
+    yield from _out_of_order(found, spec, what)
+    yield from _busy(found, spec, what)
+
+
+def _out_of_order(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Iterator[WorkstationError]:
+    """Yield that the VM, or the cluster in it, is not in a state in which it can be saved."""
+    current, archived, profile = found.current, found.archive, spec.profile
     if current.health == STOPPED and not _is_saved(found) and not found.rows:
         start = f"Start it with 'colima start {profile}', and run again."
         yield RefusedStep(what, "it is stopped, and not all of it is in the archive", start)
     if current.health not in (RUNNING, STOPPED):
         yield RefusedStep(what, f"it is {current.health}", f"Repair it with 'colima stop --force {profile}', and start it again.")
     saved = archived.objects is not None and archived.objects.boot == found.boot
-    if current.health == RUNNING and settings.get("kubernetes.enabled") and found.objects is None and not saved:
+    enabled = (current.known or {}).get("kubernetes.enabled")
+    if current.health == RUNNING and enabled and found.objects is None and not saved:
         start = f"Start it with 'colima kubernetes start --profile {profile}', and run again."
         yield CommandFailed(what, "its Kubernetes does not run", start)
-    yield from _busy(found, spec, what)
 
 
 def _busy(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Iterator[WorkstationError]:

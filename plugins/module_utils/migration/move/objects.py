@@ -69,22 +69,22 @@ def objects_of(
 ) -> Objects:
     """Return what is moved, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
     moved = [one for one in items if _moves(one, namespaces) and (secrets or one["kind"] != "Secret")]
-    bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
     mine = {called(one).partition(" ")[2] for one in moved if one["kind"] == "PersistentVolumeClaim"}
     moved = [one for one in moved if one["kind"] != "PersistentVolume" or (_claim_of(one) in (*mine, ""))]
-    claims = tuple(_claims({name: bound[name] for name in sorted(mine) if name in bound}, mounted))
+    claims = tuple(_claims(items, mine, mounted))
     ready = tuple(sorted(called(one) for one in moved if one["kind"] in WORKLOADS and is_ready(one)))
     stays = tuple(_stays(items, moved, claims, namespaces, mounted))
     left = tuple(_left(items, namespaces, secrets))
     return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), claims, ready, left, stays=stays)
 
 
-def _claims(bound: Mapping[str, Mapping[str, Any]], mounted: Sequence[str]) -> Iterator[Claim]:
-    """Yield the claims whose data is in the VM. bound: volumes by the names of their claims."""
-    for name, volume in bound.items():
-        path = _path_of(volume)
+def _claims(items: Iterable[Mapping[str, Any]], names: set[str], mounted: Sequence[str]) -> Iterator[Claim]:
+    """Yield those of the named claims whose data is in the VM."""
+    bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
+    for name in sorted(names & bound.keys()):
+        path = _path_of(bound[name])
         if path and not is_below(path, mounted):
-            yield Claim(str(volume["metadata"]["name"]), name, path)
+            yield Claim(str(bound[name]["metadata"]["name"]), name, path)
 
 
 def _left(items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], secrets: bool) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _left(items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], secrets
     hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
     if hidden and not secrets:
         yield f"Secrets are not moved: {listed(hidden, _MOST_NAMES)}. Make them again, or set O(secrets=true)."
-    jobs = [called(one) for one in items if one["kind"] == "Job" and _in(one, namespaces) and not _owned(one)]
+    jobs = [called(one) for one in items if _is_a_users_job(one, namespaces)]
     if jobs:
         yield f"Jobs are not moved, as they would run once more: {listed(jobs, _MOST_NAMES)}."
 
@@ -107,10 +107,8 @@ def _stays(
     """Yield secrets, jobs and the data of volumes that only the old cluster has."""
     goes, volumes = {key_of(one) for one in moved}, {one.volume for one in claims}
     for one in items:
-        mine = _moves(one, namespaces) or (one["kind"] == "Job" and _in(one, namespaces) and not _owned(one))
-        if one["kind"] in ("Secret", "Job") and mine and key_of(one) not in goes:
-            reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
-            yield Row(Thing(Kind.OBJECT, key_of(one)), Status.IMMOVABLE, reason=reason)
+        if (why := _why_not_moved(one, namespaces)) and key_of(one) not in goes:
+            yield Row(Thing(Kind.OBJECT, key_of(one)), Status.IMMOVABLE, reason=why)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
         if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
@@ -119,22 +117,25 @@ def _stays(
             yield Row(Thing(Kind.CLAIM, name), status, reason=reason)
 
 
+def _why_not_moved(item: Mapping[str, Any], namespaces: Sequence[str]) -> str:
+    """Return why a secret or a job stays in the old cluster, unless secrets go along; empty for every other object."""
+    if item["kind"] == "Secret" and _moves(item, namespaces):
+        return "O(secrets) leaves it out"
+    return "it would run once more" if _is_a_users_job(item, namespaces) else ""
+
+
+def _is_a_users_job(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
+    return item["kind"] == "Job" and _in(item, namespaces) and not _owned(item)
+
+
 def is_below(path: str, places: Iterable[str]) -> bool:
     """Whether a path is one of these directories, or in one."""
     return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
 
 
 def _moves(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
-    kind, meta = item["kind"], item["metadata"]
-    name, annotations = str(meta["name"]), meta.get("annotations") or {}
-    if (
-        _owned(item)
-        or kind in _DERIVED
-        or kind == "Job"
-        or any(one.startswith("objectset.rio.cattle.io/") for one in annotations)
-    ):
-        return False
-    if meta.get("deletionTimestamp") or not _in(item, namespaces):
+    kind, meta, name = item["kind"], item["metadata"], str(item["metadata"]["name"])
+    if _is_made_again(item) or kind == "Job" or meta.get("deletionTimestamp") or not _in(item, namespaces):
         return False
     special = {
         "Namespace": name not in (*SYSTEM, "default"),
@@ -149,6 +150,13 @@ def _moves(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
         name.startswith("system") or "kubernetes.io/bootstrapping" in (meta.get("labels") or {})
     )
     return special.get(kind, True) and not system
+
+
+def _is_made_again(item: Mapping[str, Any]) -> bool:
+    """Whether a cluster makes an object out of others, or k3s brings it."""
+    annotations = item["metadata"].get("annotations") or {}
+    by_k3s = any(one.startswith("objectset.rio.cattle.io/") for one in annotations)
+    return _owned(item) or item["kind"] in _DERIVED or by_k3s
 
 
 def _in(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:

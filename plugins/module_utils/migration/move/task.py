@@ -158,9 +158,13 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             parts=any(path.exists() for path in retained_vms.homes(paths, name).values()),
             others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
-        if current.health == RUNNING and spec.phase == "leave" and runtime_of(found) == SOURCE != spec.runtime:
+        return self._with_content(found, spec) if current.health == RUNNING else found
+
+    def _with_content(self, found: RuntimeMoveState, spec: RuntimeMoveSpec) -> RuntimeMoveState:
+        """Return the same with what is in the VM that runs, where that is the one that the phase is about."""
+        if spec.phase == "leave" and runtime_of(found) == SOURCE != spec.runtime:
             return self._with_source(found)
-        if current.health == RUNNING and spec.phase in ("arrive", "ready") and runtime_of(found) == spec.runtime:
+        if spec.phase in ("arrive", "ready") and runtime_of(found) == spec.runtime:
             return self._with_target(found)
         return found
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Union
 
 from ...core.errors import CommandFailed
-from ...manifest.model import Kind, Reading, Row, Status, Thing
+from ...manifest.model import Kind, Reading, Row, Thing
 from ..model import Container, MoveState, Read, Volume
 from ..transfer import volumes
 from ..transfer.sides import is_silence
@@ -25,8 +25,8 @@ _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 def names_to_read(found: MoveState) -> list[str]:
     """Return the volumes of which both sides have something."""
     there = {one.name for one in found.target.volumes}
-    begun = {row.thing.name for row in found.rows.values() if row.status is Status.FILLED and row.work in found.target.begun}
-    return [one.name for one in found.source.volumes if not one.outside and one.name in there | begun]
+    waiting = {row.thing.name for row in found.rows.values() if found.waiting(row)}
+    return [one.name for one in found.source.volumes if not one.outside and one.name in there | waiting]
 
 
 def read_volumes(
@@ -59,7 +59,7 @@ class _Reader:
     def _read(self, name: str, row: Row | None) -> Read:
         doing, there = f"compare volume '{name}'", self.there.get(name)
         here = Reading(_still(lambda: self.source.digest(name, doing), self.found.source.containers, name, _CHANGING))
-        work = row.work if row and row.status is Status.FILLED and row.work in self.found.target.begun else ""
+        work = self.found.waiting(row)
         if there is None:
             return Read(here, work=self._filled(work, doing) if work else "")
         passed_on = bool(work) and volumes.has_passed_on(self.target, work, name, doing)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from ...core.errors import InputError, RefusedStep, WorkstationError
@@ -30,7 +30,7 @@ def plan_snapshots(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan
 def _plan_keep(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
     chosen = [one for one in found.engine.volumes if _wanted(one.name, spec) and (spec.anonymous or not one.anonymous)]
     refusals: list[WorkstationError] = list(_unknown([one.name for one in found.engine.volumes], spec, "take a snapshot of"))
-    steps, pending, outside = list[Step](), list[Pending](), list[str]()
+    steps, pending, outside, needed = list[Step](), list[Pending](), list[str](), 0
     before = {(one.volume, one.name) for one in found.kept}
     after = set(before)
     for volume in chosen:
@@ -38,22 +38,27 @@ def _plan_keep(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
             outside.append(volume.name)
             continue
         if (volume.name, spec.name) not in before:
-            writers = [one for one in _users(found, volume.name) if one.writing and volume.name in one.writes]
+            writers = _writers(found, volume.name)
             if writers and not spec.pause:
                 pending.append(torn(f"volume '{volume.name}'", "its snapshot", names_of(writers)))
                 continue
             steps.append(_keep(volume, writers, spec))
+            needed += volume.size or 0
             after.add((volume.name, spec.name))
         old, removal = _remove_surplus(found, volume.name, spec)
         steps += removal
         after -= {(volume.name, name) for name in old}
-    refusals += _without_room(steps, found.room, spec)
-    warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
-    names = {one.name for one in chosen}
-    warnings += [
-        already_there(one.name, one.made, one.volume) for one in found.kept if one.name == spec.name and one.volume in names
-    ]
+    remedy = "Free some disk space, or choose less with O(volumes)."
+    refusals += _without_room("take the snapshots", needed, found.room, f"in '{spec.place}'", remedy)
+    warnings = _warnings(found, spec, {one.name for one in chosen}, outside)
     return Plan(tuple(steps), _shown(before), _shown(after), tuple(pending), tuple(warnings), tuple(refusals))
+
+
+def _warnings(found: VolumeSnapshotState, spec: VolumeSnapshotSpec, names: Collection[str], outside: Sequence[str]) -> list[str]:
+    """Return that some volumes are left out, and that others have a snapshot of the name."""
+    warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
+    there = [one for one in found.kept if one.name == spec.name and one.volume in names]
+    return [*warnings, *(already_there(one.name, one.made, one.volume) for one in there)]
 
 
 def _remove_surplus(found: VolumeSnapshotState, volume: str, spec: VolumeSnapshotSpec) -> tuple[list[str], list[Step]]:
@@ -63,13 +68,11 @@ def _remove_surplus(found: VolumeSnapshotState, volume: str, spec: VolumeSnapsho
     return old, [remove_old(f"volume '{volume}'", [paths[name] for name in old])] if old else []
 
 
-def _without_room(steps: Iterable[Step], room: int | None, spec: VolumeSnapshotSpec) -> list[WorkstationError]:
-    """Return the refusal where the new snapshots need more than the bytes of room; None: unknown."""
-    needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
+def _without_room(what: str, needed: int, room: int | None, where: str, remedy: str) -> list[WorkstationError]:
+    """Return the refusal where more than the bytes of room are needed; None: unknown. where: "in the engine"."""
     if room is None or needed <= room:
         return []
-    reason = f"it needs {size_in_words(needed)}, and {size_in_words(room)} are free in '{spec.place}'"
-    return [RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes).")]
+    return [RefusedStep(what, f"it needs {size_in_words(needed)}, and {size_in_words(room)} are free {where}", remedy)]
 
 
 def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
@@ -78,7 +81,7 @@ def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
     if not known:
         refusals.append(unknown("restore volumes", spec.name, sorted({one.name for one in found.kept})))
     there = {one.name for one in found.engine.volumes}
-    steps, pending, losing = list[Step](), list[Pending](), list[str]()
+    steps, pending, losing = list[Restore](), list[Pending](), list[str]()
     for one in known:
         if not _wanted(one.volume, spec) or one.volume in found.same:
             continue
@@ -92,11 +95,10 @@ def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
         listed = ", ".join(f"volume '{name}'" for name in losing)
         remedy = f"Take a snapshot, then run with E(confirm={','.join(losing)})."
         refusals.append(RefusedStep(f"restore {listed}", "what is in there now would be lost", remedy))
-    needed = sum(step.kept.contents.size for step in steps if isinstance(step, Restore))
-    if found.room is not None and needed > found.room:
-        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in the engine"
-        refusals.append(RefusedStep("restore all of it", reason, "Enlarge the profile's disk, or choose less with O(volumes)."))
-    restored = [step.kept.volume for step in steps if isinstance(step, Restore)]
+    remedy = "Enlarge the profile's disk, or choose less with O(volumes)."
+    needed = sum(step.kept.contents.size for step in steps)
+    refusals += _without_room("restore all of it", needed, found.room, "in the engine", remedy)
+    restored = [step.kept.volume for step in steps]
     return Plan(
         tuple(steps), {"volumes": sorted(there)}, {"volumes": sorted(there.union(restored))}, tuple(pending), (), tuple(refusals)
     )
@@ -135,6 +137,10 @@ def _wanted(name: str, spec: VolumeSnapshotSpec) -> bool:
 
 def _users(found: VolumeSnapshotState, volume: str) -> list[Container]:
     return [one for one in found.engine.containers if volume in one.volumes]
+
+
+def _writers(found: VolumeSnapshotState, volume: str) -> list[Container]:
+    return [one for one in _users(found, volume) if one.writing and volume in one.writes]
 
 
 def _shown(snapshots: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
