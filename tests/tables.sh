@@ -8,7 +8,6 @@ python tests/role_tables.py
 python tests/settings_schema.py
 python tests/doctor_tables.py
 python tests/macos_table.py
-python tests/branches.py
 python -m tests.long_tests
 python tests/unit/policy/option_table.py
 git status --short

@@ -16,7 +16,7 @@ from .model import GROUPS, Check, CheckKind, Status
 # The files of each group, below groups/ or here. Each has KINDS, and examine(laptop), which yields checks.
 FILES: Mapping[str, tuple[str, ...]] = {
     "tools": ("tools",),
-    "profiles": ("profiles", "disks"),
+    "profiles": ("profiles", "vms"),
     "docker": ("docker", "engines"),
     "builders": ("builders",),
     "kubernetes": ("kubernetes",),
@@ -69,7 +69,6 @@ def _file(name: str) -> Any:
     from .groups import (
         builders,
         credentials,
-        disks,
         docker,
         engines,
         kubernetes,
@@ -79,13 +78,13 @@ def _file(name: str) -> Any:
         registries,
         timers,
         tools,
+        vms,
     )
 
     files = (
         builders,
         compliance,
         credentials,
-        disks,
         docker,
         engines,
         kubernetes,
@@ -95,6 +94,7 @@ def _file(name: str) -> Any:
         registries,
         timers,
         tools,
+        vms,
     )
     return next(file for file in files if file.__name__.rpartition(".")[2] == name)
 

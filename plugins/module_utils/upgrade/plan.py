@@ -25,7 +25,7 @@ from .model import (
 
 def plan_upgrade(spec: UpgradeSpec, found: UpgradeState) -> Plan:
     """Return the steps: VMs stop only where something under them is upgraded, and start again after it."""
-    pending = {update.program: why for update in found.newer if (why := _held_back(update, spec, found))}
+    pending = {update.program: why for update in found.newer if (why := _why_not_now(update, spec, found))}
     now = [update for update in found.newer if update.program not in pending]
     stopped = found.running if UNDER_VMS & {update.program for update in now} else ()
     steps: list[Step] = [
@@ -42,7 +42,7 @@ def plan_upgrade(spec: UpgradeSpec, found: UpgradeState) -> Plan:
     )
 
 
-def _held_back(update: NewerVersion, spec: UpgradeSpec, found: UpgradeState) -> Pending | None:
+def _why_not_now(update: NewerVersion, spec: UpgradeSpec, found: UpgradeState) -> Pending | None:
     """Return why a program is not upgraded now; None where it is."""
     if unfit := _why_unfit(update, spec.rules):
         return unfit

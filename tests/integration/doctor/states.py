@@ -223,7 +223,7 @@ LOW = "MemTotal: 12251412 kB\nMemFree: 1000 kB\nMemAvailable: 100000 kB\n"
 ELSEWHERE = {"tools.kvm": "tests/unit/doctor/test_versions.py"}
 
 # What no single command heals, or only the user can: found, with words that say what to do.
-TO_READ = [
+NOT_HEALED_BY_COMMAND = [
     State("colima is too old", "tools.colima", "broken", variable("REHEARSAL_COLIMA_VERSION", "0.7.0")),
     State("Lima is known to break", "tools.version", "broken", variable("REHEARSAL_LIMA_VERSION", "1.0.0"), "limactl"),
     State("the settings want too much", "profiles.settings", "broken",

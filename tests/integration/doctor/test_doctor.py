@@ -20,7 +20,7 @@ from tests.support.patient import AUTHORITIES, VENV, Patient
 from tests.support.time_limits import in_time
 from tests.support.whole_machine.homes import tree
 
-from .states import TO_READ, State
+from .states import NOT_HEALED_BY_COMMAND, State
 from .ways import hang_engine
 
 # What a look at a stopped laptop may start: none of them changes anything.
@@ -222,7 +222,7 @@ def test_no_secret_is_in_a_report_or_on_the_screen(patient: Patient, tmp_path: P
         ]
 
 
-@pytest.mark.parametrize("state", TO_READ, ids=lambda state: state.name)
+@pytest.mark.parametrize("state", NOT_HEALED_BY_COMMAND, ids=lambda state: state.name)
 def test_what_only_the_user_can_change_is_found_and_told(patient: Patient, state: State) -> None:
     state.happens(patient)
     found = [check for check in patient.checks(state.check) if check["status"] != "ok" and state.about in (check["about"], "")]

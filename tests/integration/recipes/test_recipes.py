@@ -35,7 +35,7 @@ GUARDS = (
     "tests/unit/test_layout.py::test_a_role_has_a_playbook",
     "tests/unit/modules/test_skeleton.py::test_every_module_is_held_to_this",
     "tests/integration/workstation/test_canaries.py::test_every_module_with_a_subject_is_tried",
-    "tests/integration/workstation/test_home_again.py::test_everything_is_switched_on",
+    "tests/integration/workstation/test_teardown_restores_home.py::test_everything_is_switched_on",
     "tests/integration/workstation/test_readme.py::test_teardown_has_a_row_for_each_of_its_parts",
 )
 # Beside the guards: what holds the promises of the new thing.
@@ -56,7 +56,7 @@ RECIPES = {
         "changelogs/fragments/swap.yml": "",
     },
     "Add a check of the doctor": {
-        "plugins/module_utils/doctor/groups/disks.py": "test_every_check_has_a_state_that_it_must_find",
+        "plugins/module_utils/doctor/groups/vms.py": "test_every_check_has_a_state_that_it_must_find",
         "tests/integration/doctor/states.py": "test_every_check_has_a_state_that_it_must_find",
         "changelogs/fragments/rest.yml": "",
     },
@@ -68,7 +68,7 @@ RECIPES = {
         "roles/nerdctl/meta/argument_specs.yml": "test_a_roles_argument_spec_repeats_its_defaults[nerdctl]",
         "roles/nerdctl/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
         "roles/doctor/tasks/examine.yml": "test_the_role_hands_over_what_the_other_roles_give_to_their_modules[nerdctl_wrapper]",
-        "tests/integration/workstation/test_home_again.py": "test_everything_is_switched_on",
+        "tests/integration/workstation/test_teardown_restores_home.py": "test_everything_is_switched_on",
     },
     "Add a module with a role": {
         "plugins/module_utils/banner/__init__.py": "test_a_room_says_what_it_is_for[banner]",
@@ -83,7 +83,7 @@ RECIPES = {
         "playbooks/workstation.yml": "test_everything_is_switched_on",
         "playbooks/teardown.yml": "test_teardown_has_a_row_for_each_of_its_parts",
         "docs/teardown.md": "test_teardown_has_a_row_for_each_of_its_parts",
-        "tests/integration/workstation/test_home_again.py": "",
+        "tests/integration/workstation/test_teardown_restores_home.py": "",
         "changelogs/fragments/banner.yml": "",
     },
 }

@@ -44,7 +44,7 @@ class RunningStart:
 
 
 class RunLock:
-    """The lock of a Lima home. room is our directory in it. To be made before reading, and entered before the first step.
+    """The lock of a Lima home. directory is our directory in it. To be made before reading, and entered before the first step.
 
     A killed run loses its lock with its process, but the colima that it started works on: entering waits for that too.
     Returns whether what was read before is still true. say gets what it waits for, on_line each line of such a colima with the
@@ -53,20 +53,20 @@ class RunLock:
 
     def __init__(
         self,
-        room: Path,
+        directory: Path,
         wait: float,
         say: Callable[[str], None] = lambda _: None,
         on_line: Callable[[str, str], None] = lambda _instance, _line: None,
     ) -> None:
-        self.room, self.wait, self.say, self.on_line = room, wait, say, on_line
-        self._lock = Lock(room, WORK, wait, say)
+        self.directory, self.wait, self.say, self.on_line = directory, wait, say, on_line
+        self._lock = Lock(directory, WORK, wait, say)
 
     def __enter__(self) -> bool:
-        make_directory(self.room)
+        make_directory(self.directory)
         end = time.monotonic() + self.wait
         quiet = self._lock.__enter__()
         try:
-            orphans = sorted(self.room.glob("*.pid"))
+            orphans = sorted(self.directory.glob("*.pid"))
             for note in orphans:
                 self._wait_for_orphan(note, end)
                 _forget(note)
@@ -81,7 +81,7 @@ class RunLock:
     def wait_for_orphans(self) -> None:
         """Wait until no colima of a killed run is running, to read what it leaves; it is forgotten by who enters."""
         end = time.monotonic() + self.wait
-        for note in sorted(self.room.glob("*.pid")):
+        for note in sorted(self.directory.glob("*.pid")):
             self._wait_for_orphan(note, end)
 
     def _wait_for_orphan(self, note: Path, end: float) -> None:
@@ -102,18 +102,18 @@ class RunLock:
 
 
 @contextlib.contextmanager
-def noted(room: Path, instance: str) -> Iterator[Path]:
+def noted(directory: Path, instance: str) -> Iterator[Path]:
     """Keep a note of a colima process while it works, for the next run in case this one is killed."""
-    note = room / f"{instance}.pid"
+    note = directory / f"{instance}.pid"
     try:
         yield note
     finally:
         _forget(note)
 
 
-def log_of(room: Path, instance: str) -> Path:
+def log_of(directory: Path, instance: str) -> Path:
     """Return where a colima that works on this instance prints, without the endings for its two channels."""
-    return room / f"{instance}.log"
+    return directory / f"{instance}.log"
 
 
 def _forget(note: Path) -> None:

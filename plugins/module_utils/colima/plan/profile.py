@@ -100,7 +100,7 @@ def plan_profile(
     )
     if case.recreation.moves:
         return _wait_for_move(plan, case)
-    reason = _held_back(case)
+    reason = _why_not_now(case)
     if reason is not None:
         return _hold(plan, case, reason)
     plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=case.asks_idle)
@@ -181,7 +181,7 @@ def _krunkit(case: _ProfileCase) -> list[str]:
     return []
 
 
-def _held_back(case: _ProfileCase) -> tuple[str, str] | None:
+def _why_not_now(case: _ProfileCase) -> tuple[str, str] | None:
     """Return why a stop or restart may not be done now and the remedy; None when none is needed, or it may."""
     stopped = case.spec.state == "stopped"
     if case.stops and not stopped and case.policy.restart == "never":
