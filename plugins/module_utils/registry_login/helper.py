@@ -25,9 +25,9 @@ def helper_for(profile: str) -> str:
     return f"{HELPER}-{plain}-{hashlib.sha256(profile.encode()).hexdigest()[:8]}"
 
 
-def is_ours(helper: str | None) -> bool:
+def is_ours(helper: object) -> bool:
     """Whether an entry of credHelpers can be our work."""
-    return helper is not None and (helper == HELPER or helper.startswith(f"{HELPER}-"))
+    return isinstance(helper, str) and (helper == HELPER or helper.startswith(f"{HELPER}-"))
 
 
 def script_of(profile: str) -> str:

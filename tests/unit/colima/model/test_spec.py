@@ -222,6 +222,12 @@ def test_a_setting_that_colima_is_too_old_for_names_the_version(
     assert version_problems(spec, None) == []
 
 
+@pytest.mark.parametrize("mode", ["", "system", "of a newer colima"])
+def test_a_script_that_the_user_has_written_into_the_file_needs_no_version(mode: str) -> None:
+    spec = ProfileSpec(parse_name("dev"), "started", {"provision": [{"mode": mode, "script": "x"}]})
+    assert version_problems(spec, (0, 8, 1)) == []
+
+
 @pytest.mark.parametrize(
     ("host", "options", "message"),
     [
