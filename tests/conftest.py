@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Where bytecode is not kept, each start of Ansible and of a stand-in compiles what it imports: as long as all else it does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Where nothing is buffered, a line that nobody flushes is seen at once; in a plain shell it is not.
+# Where nothing is buffered, a line that no one flushes is seen at once; in a plain shell it is not.
 os.environ.pop("PYTHONUNBUFFERED", None)
 # What `make test` exports: with it, printed commands are verbs of make.
 os.environ.pop("LAPTOP_MAKE_VERBS", None)

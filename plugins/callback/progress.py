@@ -155,7 +155,7 @@ class CallbackModule(CallbackBase):
 
     def _tell_of_pull(self) -> None:
         self._display.display("Waiting for the timer 'pull', which is running.")
-        # Display leaves that to the end of the run, and in a pipe or a file nobody would see what it waits for.
+        # Display leaves that to the end of the run, and in a pipe or a file no one would see what it waits for.
         sys.stdout.flush()
 
     def v2_playbook_on_no_hosts_matched(self) -> None:

@@ -160,7 +160,7 @@ class Paths:
                 )
 
     def check_links(self) -> None:
-        """Raise InputError where a directory is a link into nothing, as to a disk that is not mounted: VMs would be made anew."""
+        """Raise InputError where a directory is a link into nothing, as to a disk that is not mounted: its VMs seem absent."""
         for place in dict.fromkeys((self.base, self.lima)):
             if place.is_symlink() and not place.exists():
                 reason = f"it leads to '{place.readlink()}', which does not exist"

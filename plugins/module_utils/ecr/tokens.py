@@ -83,7 +83,7 @@ def warnings_of(tokens: Mapping[TokenKey, Token]) -> list[str]:
 
 
 class _Fetch(threading.Thread):
-    """One token, asked for in a thread that nobody waits for beyond its time."""
+    """One token, asked for in a thread that no one waits for beyond its time."""
 
     def __init__(self, key: TokenKey, group: Sequence[Registry], environment: Mapping[str, str]) -> None:
         super().__init__(daemon=True)

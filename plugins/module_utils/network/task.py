@@ -163,7 +163,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
         return self.found
 
     def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
-        """Return the state with what was written as it is now. Pods that have got it are asked; nobody else is asked again."""
+        """Return the state with what was written as it is now. Pods that have got it are asked; no one else is asked again."""
         del applied
         found = self.found
         files = _own_files({file.path: file.wanted for file in found.files})

@@ -103,7 +103,7 @@ def runs(home: Path) -> str:
     "an admission policy refused the secret and quoted it",
     there="the other namespace's secret; no part of the token in result or records",
 )
-def test_a_policy_that_quotes_the_secret_tells_nobody(apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path) -> None:
+def test_a_policy_that_quotes_the_secret_tells_no_one(apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path) -> None:
     refuse = {"validations": [{"expression": "false", "messageExpression": QUOTES}]}
     other = apiserver.namespace(f"{namespace}-healthy")
     with policy(apiserver, "ValidatingAdmission", namespace, refuse, {"validationActions": ["Deny"]}):
@@ -115,7 +115,7 @@ def test_a_policy_that_quotes_the_secret_tells_nobody(apiserver: ApiServer, ecr:
     assert told_of(ecr.token(), json.dumps(read(apiserver, other)))
 
 
-def test_a_warning_that_quotes_the_secret_tells_nobody(apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path) -> None:
+def test_a_warning_that_quotes_the_secret_tells_no_one(apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path) -> None:
     token = ecr.token()
     with Front(apiserver, lambda *_: None) as front:
         front.headers["Warning"] = f'299 - "data {base64.b64encode(b"x" + token.encode()).decode()}"'

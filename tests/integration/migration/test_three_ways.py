@@ -186,7 +186,7 @@ def test_a_run_that_is_killed_before_it_notes_the_arrival_knows_it_all_the_same(
     assert got(engines.target, "db") == "second" and volumes_of(engines.target) == ["db"]
 
 
-def test_a_day_at_the_target_after_an_arrival_that_nobody_noted_is_kept(
+def test_a_day_at_the_target_after_an_arrival_that_no_one_noted_is_kept(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(engines.source, "db", "the source's")
@@ -265,7 +265,7 @@ def test_a_volume_that_gets_a_container_while_it_is_replaced_is_kept(
     assert kinds(engines.move(replace=["db"])) == {"volume 'db'": "in_use"}
 
 
-def test_a_directory_that_somebody_makes_where_data_was_taken_aside_is_kept_with_it(engines: Engines) -> None:
+def test_a_directory_that_someone_makes_where_data_was_taken_aside_is_kept_with_it(engines: Engines) -> None:
     for one in (engines.source, engines.target):
         put(one, "db", "first")
     here = place_of(engines.target, "db")

@@ -112,7 +112,7 @@ def own_modules(folder: Path) -> dict[str, ModuleType]:
 
 
 def serve(channel: socket.socket) -> dict[str, Any] | None:
-    """Start a child for each request. Returns in the child, with its request; None when nobody asks any more."""
+    """Start a child for each request. Returns in the child, with its request; None when no one asks any more."""
     while True:
         head, files, _flags, _address = socket.recv_fds(channel, 8, 64)
         if not head:

@@ -43,7 +43,7 @@ class Connection:
         self.ended = False
 
     def settimeout(self, seconds: float | None) -> None:
-        """Nothing is waited for but a shell that somebody else ends."""
+        """Nothing is waited for but a shell that someone else ends."""
 
     def connect(self, path: str) -> None:
         self.server = self.servers[path]
@@ -59,7 +59,7 @@ class Connection:
         return len(data)
 
     def recv(self, most: int) -> bytes:
-        """Return what comes next. A request is complete once somebody waits for its answer."""
+        """Return what comes next. A request is complete once someone waits for its answer."""
         if self.shell:
             return self.shell.give(most)
         if self.asked and not self.ended:
@@ -169,5 +169,5 @@ class _Shell:
                 for one in self.ready:
                     os.close(one)
 
-    # A run that is killed closes nothing; the system closes what nobody holds any more.
+    # A run that is killed closes nothing; the system closes what no one holds any more.
     __del__ = close

@@ -174,7 +174,7 @@ class World:
         # What the manifests and the target's volumes and tags were when the run began.
         self.noted: dict[Path, int] = {}
         self.at_start: dict[str, Any] = {}
-        # What has come from each source: where another one's has taken its place since, that was somebody's choice.
+        # What has come from each source: where another one's has taken its place since, that was someone's choice.
         self.arrived: set[tuple[str, str, str]] = set()
         # What was equal at both sides when a person changed it.
         self.equal: list[tuple[dict[str, There], str, Any, str]] = []
@@ -413,7 +413,7 @@ class World:
         if result and not disturbed:
             self._is_true(source, options, {item["target"] for item in result["pending"]})
             conflicts = own & {item["target"] for item in result["pending"] if item["kind"] == "conflict"}
-            assert not conflicts, f"{conflicts} came from '{source}', and nobody has changed it since"
+            assert not conflicts, f"{conflicts} came from '{source}', and no one has changed it since"
         self._forget_writers()
 
     def _know_equals(self) -> None:

@@ -48,7 +48,7 @@ class CompanyProxy:
 
     @contextlib.contextmanager
     def another_authority(self, directory: Path) -> Iterator[None]:
-        """Answer with certificates of an authority that nobody trusts. directory: where its files may be."""
+        """Answer with certificates of an authority that no one trusts. directory: where its files may be."""
         before, self.context = self.context, _context(Authority(directory / "other"))
         try:
             yield

@@ -79,7 +79,7 @@ class Progress:
         each: dict[str, int] = {}
         for file in self.files:
             each[file] = each.get(file, 0) + 1
-        # A file that nobody has measured is as long as its tests are many, a twentieth of a second each.
+        # A file that no one has measured is as long as its tests are many, a twentieth of a second each.
         expected = {file: self.seconds.get(file, 0.05 * count) for file, count in each.items()}
         spent = {file: cost for file, cost in self.measured.files.items() if file in expected}
         past = sum(expected[file] * min(1.0, cost.tests / each[file]) for file, cost in spent.items())

@@ -111,7 +111,7 @@ def test_a_range_without_a_proxy_counts_as_curl_and_docker_count_it(server: str,
     assert kinds(server, {"http": "http://127.0.0.1:9", "no": without}, vm=False) == {"laptop": kind}
 
 
-def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
+def test_once_the_time_is_over_no_one_is_asked(guest: Path) -> None:
     (guest / "answer").write_text("answer 200 \n")
     found = ask_all(Colima(resolve({}, "Linux")), [ListedProfile(**ROW)], ["https://r.example/"], {}, "", seconds=0)
     assert {cell.kind.value for cell in found} == {"unknown"}
@@ -125,7 +125,7 @@ def test_a_proxy_that_answers_in_its_place_is_no_other_side(server: str) -> None
 
 
 @pytest.mark.usefixtures("guest")
-def test_the_laptop_follows_nobody_to_a_page_that_wants_a_log_in(server: str) -> None:
+def test_the_laptop_follows_no_one_to_a_page_that_wants_a_log_in(server: str) -> None:
     assert kinds(f"{server}/log-in", vm=False) == {"laptop": "portal"}
 
 

@@ -266,6 +266,6 @@ def _needed(option: str, value: Any) -> Version:
     if option == "memory" and not float(value).is_integer():
         needed = FRACTION_OF_MEMORY_SINCE
     if option == "provision":
-        # Of a script that a user has written into the file, nobody has judged the mode.
+        # Of a script that a user has written into the file, no one has judged the mode.
         needed = max((PROVISION_SINCE.get(item["mode"] or "system", needed) for item in value), default=needed)
     return needed

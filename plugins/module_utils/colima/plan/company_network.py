@@ -83,7 +83,7 @@ exit 0
 """
 
 
-# colima writes both configurations anew at each start, and then starts the service: this runs in between.
+# colima writes both configurations again at each start, and then starts the service: this runs in between.
 _USE_MIRRORS = r"""
 config=$1
 grep -q '^# laptop.containers: mirrors' "$config" && exit 0

@@ -172,7 +172,7 @@ def _of_note(current: ProfileState) -> Repair:
 
 
 def restore_note(current: ProfileState, why: str, *, early: bool = False) -> Action:
-    """Return the action that writes colima's lost note of the data disk anew, from what the VM ran with."""
+    """Return the action that writes colima's lost note of the data disk again, from what the VM ran with."""
     part = "colima's note of the data disk"
     return act_on(ActionKind.RESTORE_DISK_NOTE, current.name, "restore", part, why, config=current.applied, early=early)
 

@@ -422,7 +422,7 @@ def remove_known(target: Place, name: str, known: str, doing: str) -> None:
 def _unless_used(place: Place, name: str, doing: str) -> str:
     """Return the digest of a volume, which is empty where it was written to meanwhile.
 
-    What was taken aside nobody writes to. Of data that is not the engine's own, the times of changes tell.
+    What was taken aside no one writes to. Of data that is not the engine's own, the times of changes tell.
     """
     with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
         command = _in(DIGEST, directory)

@@ -47,7 +47,7 @@ def test_a_file_is_made_replaced_and_left_where_another_program_wrote(poor: Path
     assert files.replace_if_unchanged(file, "2", 0o640, b"1")
     files.write_atomically(file, file.read_text() + "3")
     assert file.read_text() == "23"
-    # What nobody could give a mode is at least not made for all.
+    # What no one could give a mode is at least not made for all.
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in poor.iterdir()] == ["file"]
 
@@ -68,7 +68,7 @@ def test_dockers_settings_are_edited_with_a_backup(poor: Path) -> None:
     assert kept is not None and kept.read_text() == "{}"
 
 
-def test_a_lock_that_nobody_can_give_is_a_sentence_and_no_wait(poor: Path) -> None:
+def test_a_lock_that_no_one_can_give_is_a_sentence_and_no_wait(poor: Path) -> None:
     with pytest.raises(InputError, match=r"no locks available\. Its file system may have no locks"), Lock(poor, "test", 60):
         pass
     with entries_of(poor, "test", 60):
