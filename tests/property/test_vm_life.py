@@ -56,8 +56,8 @@ def by_path(_saved: object, found: Any) -> Standing:
     return Standing.ARRIVED if found.arrived.volumes else Standing.NEW
 
 
-def without_an_archive(kept: Any, found: Any, spec: Any, what: str) -> Any:
-    return KEPT_BACK(kept, found, spec, what) if found.archive.there else None
+def without_an_archive(found: Any, spec: Any, what: str) -> Any:
+    return KEPT_BACK(found, spec, what) if found.archive.there else None
 
 
 def whole_directory(own: Iterable[Path]) -> None:

@@ -145,7 +145,7 @@ class Cli:
         surroundings = {**self.environment, **(environment or {})}
         limits = _Limits(timeout, stall, most, probe)
         output, reason = self._finished(
-            argv, stdin, surroundings, limits, on_line=on_line, on_start=on_start, into=into, guarded=guarded
+            argv, stdin, surroundings, limits=limits, on_line=on_line, on_start=on_start, into=into, guarded=guarded
         )
         shown = " ".join((self.tool, *args))
         context: dict[str, Any] = {"cmd": shown, "rc": output.rc}
@@ -165,8 +165,8 @@ class Cli:
         argv: tuple[str, ...],
         stdin: str,
         environment: Mapping[str, str],
-        limits: _Limits,
         *,
+        limits: _Limits,
         on_line: Callable[[str, str], None] | None,
         on_start: Callable[[int], None] | None,
         into: Path | None,

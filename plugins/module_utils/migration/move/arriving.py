@@ -215,7 +215,10 @@ def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
         return Plan(
             refusals=(RefusedStep(what, "everything in it would be lost", f"Name it as E(confirm): {', '.join(names)}."),)
         )
-    if problem := _kept_back(kept, found, spec, what):
+    if kept.state != KEPT:
+        how = " with --tags back" if kept.state == RETURNING or kept.runtime == spec.runtime else ""
+        return Plan(refusals=(RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this."),))
+    if kept.runtime != spec.runtime and (problem := _kept_back(found, spec, what)):
         return Plan(refusals=(problem,))
     return _plan_removal(kept, found, spec)
 
@@ -232,13 +235,8 @@ def _plan_removal(kept: RetainedVm, found: RuntimeMoveState, spec: RuntimeMoveSp
     return Plan((Remove("remove", target, detail, name=kept.name, files=files),), warnings=warnings)
 
 
-def _kept_back(kept: RetainedVm, found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> WorkstationError | None:
-    """Return why a kept VM has to stay: it is on its way, or only the old one has something that its user did not give up."""
-    if kept.state != KEPT:
-        how = " with --tags back" if kept.state == RETURNING or kept.runtime == spec.runtime else ""
-        return RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this.")
-    if kept.runtime == spec.runtime:
-        return None
+def _kept_back(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> WorkstationError | None:
+    """Return why the old VM has to stay: only it has something that its user did not give up."""
     if not found.rows and "*" not in spec.leave:
         remedy = f"Bring it back with {PLAYBOOK}, --tags back, and move it again; or give up all of it with O(leave=['*'])."
         return RefusedStep(what, "nothing is noted of what it holds", remedy)
