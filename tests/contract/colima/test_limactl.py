@@ -72,6 +72,17 @@ def test_what_is_not_there_is_named(lima: Rig, argv: list[str], rc: int, level: 
     assert (result.rc, said(result)[-1]) == (rc, (level, message)), result
 
 
+def test_one_directory_without_a_file_ends_the_list_of_all(lima: Rig) -> None:
+    place = lima.lima / "colima-lab"
+    lima.run("mkdir", str(place))
+    result = lima.limactl("list", "--json")
+    message = f"unable to load instance colima-lab: open {place}/lima.yaml: no such file or directory"
+    assert (result.rc, result.out, said(result)[-1]) == (1, "", ("fatal", message))
+    assert lima.colima("list", "--json").fatal == "error retrieving instances: exit status 1"
+    # Of what is named, only that is read.
+    assert said(lima.limactl("list", "--json", "nosuch"))[-1] == ("fatal", "unmatched instances")
+
+
 def test_a_disk_does_not_shrink(lima: Rig) -> None:
     lima.limactl("disk", "create", "d", "--size", "1GiB")
     result = lima.limactl("disk", "resize", "d", "--size", "512MiB")

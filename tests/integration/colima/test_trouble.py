@@ -109,6 +109,17 @@ def test_a_link_to_a_disk_that_is_not_mounted_is_named(lab: ColimaLab) -> None:
     assert link.is_symlink() and not (lab.home / "gone").exists()
 
 
+def test_a_vm_that_lost_its_definition_hides_no_other_and_loses_no_data(lab: ColimaLab) -> None:
+    lab.converge(DEV)
+    lab.put_marker("dev")
+    lab.run("colima", "start", "other")
+    lab.run("colima", "stop", "dev")
+    (lab.paths.instance(NAME) / "lima.yaml").unlink()
+    assert [row.name for row in Colima(lab.paths, lab.environment).rows()] == ["other"]
+    assert lab.converge(DEV).profiles[0]["status"] == "running"
+    assert lab.has_marker("dev") and lab.converge(DEV).actions == ()
+
+
 def test_a_directory_in_place_of_the_lock_is_named(lab: ColimaLab) -> None:
     path = directory_for_the_lock(lab)
     with pytest.raises(InputError, match=rf"Could not lock '{path}': it is not a plain file\. Remove it, and run again\."):

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...colima_paths import Name, Paths, resolve
+from ...colima_paths import Name, Paths, parse_name, resolve
 from ...core.errors import CommandFailed, InputError, TimedOut
 from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
@@ -73,11 +73,19 @@ class Colima:
     # -- reading
 
     def rows(self) -> list[ListedProfile]:
-        """Return all profiles that Lima knows."""
+        """Return all profiles that Lima knows. One that has lost its definition (lima.yaml) is unknown to it."""
         try:
-            return parse_rows(self.cli.run("list", "--json", timeout=_READ_SECONDS).stdout)
+            return self._rows()
         except CommandFailed as error:
-            raise explained(error) from error
+            instances = [path for path in self.paths.lima.glob("colima*") if path.is_dir()]
+            defined = [path.name for path in sorted(instances) if (path / "lima.yaml").exists()]
+            if len(defined) == len(instances):
+                raise explained(error) from error
+            # Beside such a one Lima lists only what is named.
+            return [row for name in defined for row in self._rows("--profile", parse_name(name).name)]
+
+    def _rows(self, *which: str) -> list[ListedProfile]:
+        return parse_rows(self.cli.run("list", *which, "--json", timeout=_READ_SECONDS).stdout)
 
     def disks(self) -> dict[str, DataDisk]:
         """Return the data disks by instance id, with their true sizes."""

@@ -16,7 +16,7 @@ from ..files.settings import Settings
 from ..files.store import Store, forget, remember
 from ..host_tools import HostTools
 from ..lima.disks import size_shown
-from ..lima.instances import Instance, all_instances
+from ..lima.instances import Instance, all_instances, unreadable_instance
 from .vm import GIB, Machine
 
 if TYPE_CHECKING:
@@ -240,6 +240,8 @@ class App:
     def rows(self, only: str | None) -> list[dict[str, Any]]:
         """The rows of list, keys in order, zero values left out. Raises Fatal for an unknown name."""
         instances = all_instances(self.profile.lima)
+        if only is None and unreadable_instance(self.profile.lima):
+            raise Fatal("error retrieving instances: exit status 1")
         if only is not None:
             instances = [one for one in instances if one.name == only]
             if not instances:

@@ -178,6 +178,12 @@ def instance_named(lima: Path, name: str) -> Instance:
     return Instance(lima / name)
 
 
+def unreadable_instance(lima: Path) -> Path | None:
+    """Return the first directory of an instance without lima.yaml: with one of those, no list is printed."""
+    directories = sorted(path for path in lima.iterdir() if path.is_dir()) if lima.is_dir() else []
+    return next((path for path in directories if path.name[0] not in "_." and not Instance(path).file.exists()), None)
+
+
 def all_instances(lima: Path) -> list[Instance]:
     """Return all instances by name. A directory without lima.yaml is none."""
     if not lima.is_dir():

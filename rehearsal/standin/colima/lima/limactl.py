@@ -15,7 +15,7 @@ from ..files.settings import Settings
 from ..guest import Guest
 from ..process import Process
 from .disks import check_identifier, size_shown
-from .instances import Instance, all_instances, instance_named
+from .instances import Instance, all_instances, instance_named, unreadable_instance
 
 NOT_AS_ROOT = "must not run as the root user"
 
@@ -46,7 +46,7 @@ class Limactl:
     def list_instances(self, argv: list[str]) -> int:
         """List instances. A name that matches nothing is a warning and exit code 1."""
         parsed = parse([Flag("json"), Flag("quiet", short="q"), Flag("format", "str", "", "f")], argv)
-        instances, missing = all_instances(self.home), False
+        instances, missing = self._read_all() if not parsed.words else all_instances(self.home), False
         if not instances and not parsed.words:
             self.log.warning("No instance found. Run `limactl create` to create an instance.")
             return 0
@@ -68,6 +68,11 @@ class Limactl:
             self.process.stdout.flush()
             raise Fatal("unmatched instances")
         return 0
+
+    def _read_all(self) -> list[Instance]:
+        if unreadable := unreadable_instance(self.home):
+            raise Fatal(f"unable to load instance {unreadable.name}: open {unreadable}/lima.yaml: no such file or directory")
+        return all_instances(self.home)
 
     def _table(self, instances: Sequence[Instance]) -> None:
         rows = [["NAME", "STATUS", "SSH", "VMTYPE", "ARCH", "CPUS", "MEMORY", "DISK", "DIR"]]
