@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what follows from which modules, rooms and roles there are: action plugins, the action group, floors, roles' metadata.
+"""Writes what follows from which modules, rooms and roles there are: action plugins, the action group, floors, roles' pages.
 
 Usage: module_files.py [--check]   With --check nothing is written, and a file that differs is a failure.
 """
@@ -27,21 +27,6 @@ from .converge import ActionModule
 
 __all__ = ["ActionModule"]
 '''
-METADATA = """---
-galaxy_info:
-  author: The laptop.containers contributors
-  description: {description}
-  license: GPL-3.0-or-later
-  min_ansible_version: "2.19"
-  platforms:
-    - name: MacOSX
-      versions: [all]
-    - name: Debian
-      versions: [all]
-    - name: Ubuntu
-      versions: [all]
-dependencies: []
-"""
 _GROUP = re.compile(r"(?<=^  workstation:\n)(?:    - \w+\n)*", re.M)
 _FLOORS = re.compile(r"(?<=^\| floor \| rooms \|\n\|---\|---\|\n)(?:\|.*\n)*", re.M)
 
@@ -69,12 +54,10 @@ def files() -> Iterator[tuple[Path, str]]:
     rows = [f"| {number} | {', '.join(f'`{room}`' for room in sorted(rooms))} |\n" for number, rooms in enumerate(FLOORS)]
     yield page, _FLOORS.sub("".join(reversed(rows)), page.read_text())
     for role in sorted((ROOT / "roles").iterdir()):
-        description = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"][
-            "short_description"
-        ]
-        yield role / "meta" / "main.yml", METADATA.format(description=description)
         if not (role / "README.md").exists():
             # The table is written by role_tables.py.
+            specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+            description = specs["main"]["short_description"]
             yield role / "README.md", f"# {role.name}\n\n{description}.\n\n| variable | default | meaning |\n|---|---|---|\n"
 
 

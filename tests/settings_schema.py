@@ -121,11 +121,20 @@ def inner_options(role: Path) -> dict[str, dict[str, Any]]:
 
 
 def documented(module: str) -> dict[str, Any]:
-    """Return the options that a module's documentation describes."""
-    tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text())
-    for node in tree.body:
+    """Return the options that a module's documentation describes, with those of its fragments."""
+    own = _documentation(ROOT / "plugins" / "modules" / f"{module}.py")
+    options = dict(own.get("options") or {})
+    for fragment in _list(own.get("extends_documentation_fragment") or []):
+        path = ROOT / "plugins" / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
+        for name, option in (_documentation(path).get("options") or {} if path.exists() else {}).items():
+            options[name] = {**option, **options.get(name, {})}
+    return options
+
+
+def _documentation(file: Path) -> dict[str, Any]:
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
-            return dict(yaml.safe_load(ast.literal_eval(node.value)).get("options") or {})
+            return dict(yaml.safe_load(ast.literal_eval(node.value)))
     return {}
 
 

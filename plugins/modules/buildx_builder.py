@@ -16,7 +16,7 @@ description:
   - Builders that are not named stay, unless O(prune_stale) says that dead ones go.
   - Engines are asked directly and in bounded time, so a dead one never makes the task hang. buildx's own records
     (C($DOCKER_CONFIG/buildx)) are only read; every change goes through the C(docker) command.
-extends_documentation_fragment: [laptop.containers.attributes]
+extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.company_network]
 options:
   builders:
     description: The builders to manage.
@@ -124,52 +124,6 @@ options:
       - The authorities are those of the file that M(laptop.containers.network) writes. An empty mapping takes all of it away
         again; left out, it stays as it is.
     type: dict
-    suboptions:
-      authorities:
-        description: As O(laptop.containers.network#module:authorities).
-        type: list
-        elements: path
-        default: []
-      local_authorities:
-        description: As O(laptop.containers.network#module:local_authorities).
-        type: bool
-        default: false
-      http_proxy:
-        description: As O(laptop.containers.network#module:http_proxy).
-        type: str
-        default: ""
-      https_proxy:
-        description: As O(laptop.containers.network#module:https_proxy).
-        type: str
-        default: ""
-      no_proxy:
-        description: As O(laptop.containers.network#module:no_proxy).
-        type: list
-        elements: str
-        default: []
-      mirrors:
-        description: As O(laptop.containers.network#module:mirrors).
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          registry:
-            description: As in M(laptop.containers.network).
-            type: str
-            required: true
-          url:
-            description: As in M(laptop.containers.network).
-            type: str
-            required: true
-      dns_servers:
-        description: As O(laptop.containers.network#module:dns_servers).
-        type: list
-        elements: str
-        default: []
-      dns_domains:
-        description: As O(laptop.containers.network#module:dns_domains).
-        type: dict
-        default: {}
   recreate:
     description:
       - When a builder that differs may be created again. V(if_idle) waits, with a note in RV(pending), while a build runs on it,

@@ -20,7 +20,7 @@ description:
     own kubeconfig entry and docker context); no repair deletes anything.
   - VMs are started side by side as far as colima allows. All changes happen under one lock for each Lima home.
   - Never touches the current docker or kube context of a client, except as colima itself does it at a start (O(auto_activate)).
-extends_documentation_fragment: [laptop.containers.attributes]
+extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.company_network]
 requirements:
   - colima 0.8.1 or newer and limactl 0.18 or newer; docker for runtime V(docker) and kubectl for Kubernetes.
   - PyYAML
@@ -256,52 +256,6 @@ options:
       - What the settings of colima can't carry is a script among O(profiles[].provision). It writes the authorities, the proxy of
         containerd, BuildKit and k3s, the name servers of domains, and C(hosts.toml) of mirrors; files of others stay.
     type: dict
-    suboptions:
-      authorities:
-        description: As O(laptop.containers.network#module:authorities).
-        type: list
-        elements: path
-        default: []
-      local_authorities:
-        description: As O(laptop.containers.network#module:local_authorities).
-        type: bool
-        default: false
-      http_proxy:
-        description: As O(laptop.containers.network#module:http_proxy).
-        type: str
-        default: ""
-      https_proxy:
-        description: As O(laptop.containers.network#module:https_proxy).
-        type: str
-        default: ""
-      no_proxy:
-        description: As O(laptop.containers.network#module:no_proxy).
-        type: list
-        elements: str
-        default: []
-      mirrors:
-        description: As O(laptop.containers.network#module:mirrors).
-        type: list
-        elements: dict
-        default: []
-        suboptions:
-          registry:
-            description: As in M(laptop.containers.network).
-            type: str
-            required: true
-          url:
-            description: As in M(laptop.containers.network).
-            type: str
-            required: true
-      dns_servers:
-        description: As O(laptop.containers.network#module:dns_servers).
-        type: list
-        elements: str
-        default: []
-      dns_domains:
-        description: As O(laptop.containers.network#module:dns_domains).
-        type: dict
-        default: {}
   sizes:
     description:
       - What becomes of a profile without O(profiles[].cpu) or O(profiles[].memory). V(keep) leaves it as it is.

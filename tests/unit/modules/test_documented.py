@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.in_process_module import PLUGINS, SUBJECTS
+from tests import settings_schema
+from tests.support.in_process_module import SUBJECTS
 
 
 def documented(options: dict[str, Any]) -> dict[str, Any]:
@@ -25,5 +24,4 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("module", SUBJECTS)
 def test_the_documentation_is_that_of_the_options(module: str) -> None:
-    text = importlib.import_module(f"{PLUGINS}.modules.{module}").DOCUMENTATION
-    assert documented(yaml.safe_load(text).get("options", {})) == documented(dict(SUBJECTS[module].argument_spec))
+    assert documented(settings_schema.documented(module)) == documented(dict(SUBJECTS[module].argument_spec))
