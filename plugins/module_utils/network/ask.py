@@ -39,19 +39,21 @@ _LOG_IN = 511
 _STATUS = re.compile(r"answer (\d+) (\S*)\Z")
 _EMPTY = "/run/laptop.containers-empty"
 _CURL = f'curl -sS -o /dev/null -w "answer %{{http_code}} %{{redirect_url}}\\n" -m {_SECONDS:.0f}'
-# In the network of a pod of the cluster, with its name servers, and with what the ConfigMaps hold, as a pod that takes them.
+# In the network of a pod of the cluster, with its name servers, and with what the ConfigMaps hold, as a pod that takes them. This
+# runs as root, and others may write into both: of the variables only those of a proxy count, each in one line.
 _POD = r"""
 given() { k3s kubectl --namespace %(namespace)s get configmap $1 --ignore-not-found --output go-template="$2" 2>/dev/null; }
 proxy=$(given %(proxy)s '{{range $name, $value := .data}}{{$name}}={{$value}}{{"\n"}}{{end}}') &&
 authorities=$(given %(authorities)s '{{with .data}}{{index . "%(file)s"}}{{end}}') || { echo the cluster does not answer; exit; }
-for file in $(grep -ls '^search .*\.svc\.' /proc/[0-9]*/root/etc/resolv.conf); do
+for file in $(grep -lsD skip '^search .*\.svc\.' /proc/[0-9]*/root/etc/resolv.conf); do
   pod=${file%%/root/*}
   [ $(readlink $pod/ns/net) = $(readlink /proc/self/ns/net) ] || break
   pod=
 done
 [ "$pod" ] || { echo no pod runs in the network of the cluster; exit; }
 export pod
-printf %%s "$proxy" | xargs -d '\n' nsenter --net=$pod/ns/net unshare --mount sh -c '
+printf %%s "$proxy" | sed -n '/^\(https*\|no\|HTTPS*\|NO\)_\(proxy\|PROXY\)=[!-~]*$/p' |
+xargs -d '\n' nsenter --net=$pod/ns/net unshare --mount sh -c '
   mount --bind $pod/root/etc/resolv.conf /etc/resolv.conf && mount --bind /dev/null /etc/hosts &&
   exec env -i PATH=$PATH "$@" %(curl)s "$0"
 ' %(url)s 3<<END
@@ -153,7 +155,9 @@ def _pod(colima: Colima, name: Name, url: str, namespace: str, given: Collection
     what = {"proxy": PROXY, "authorities": AUTHORITIES, "file": FILE}
     words = {**what, "namespace": namespace, "curl": curl, "url": shlex.quote(url)}
     text = colima.in_guest(name, "sudo", "sh", "-c", f"{{ {_POD % words} }} 2>&1; :", seconds=_SECONDS * 3)
-    return _far(url, text, has_proxy=PROXY in given)
+    if re.search("^(answer|curl:) ", text, re.MULTILINE):
+        return _far(url, text, has_proxy=PROXY in given)
+    return ReachKind.UNKNOWN, (text.splitlines() or [""])[-1]
 
 
 def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> _Answer:

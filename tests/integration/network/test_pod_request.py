@@ -125,6 +125,21 @@ def test_a_pod_reaches_what_its_two_config_maps_let_it_reach(
     assert ask(PROBE) == "unknown no pod runs in the network of the cluster"
 
 
+def test_what_others_write_into_the_config_map_runs_nothing(
+    tmp_path: Path, pod: subprocess.Popen[bytes], ask: Ask, give: Callable[[str, dict[str, str]], None]
+) -> None:
+    del pod
+    give(AUTHORITIES, {FILE: Authority(tmp_path / "company").certificate_file.read_text()})
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n: >{tmp_path}/made\n")
+    program.chmod(0o755)
+    give(
+        PROXY, {"https_proxy": "http://127.0.0.1:3128", "PATH": f"{tmp_path}", "no_proxy": f"x\n{program}", "LD_PRELOAD": "/none"}
+    )
+    assert ask(PROBE) == "reached"
+    assert not (tmp_path / "made").exists()
+
+
 def test_an_address_gets_into_no_script(
     tmp_path: Path, pod: subprocess.Popen[bytes], ask: Ask, give: Callable[[str, dict[str, str]], None]
 ) -> None:
