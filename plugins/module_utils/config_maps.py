@@ -222,13 +222,17 @@ def _is_missing(kube: Kube, namespace: str) -> bool:
 
 
 def apply_each(plan: Plan, apply: Callable[[Step], None], report: Callable[[str], None]) -> None:
-    """Carry out steps that know nothing of each other. Raises what failed, after all others are done."""
-    failures = []
+    """Carry out steps, of which only those of one place follow from each other. Raises what failed, after all others are done."""
+    failures, failed_at = list[WorkstationError](), set[ConfigMapPlace | None]()
     for step in plan.steps:
+        place = getattr(step, "place", None)
+        if place in failed_at:
+            continue
         try:
             apply(step)
         except WorkstationError as error:
             failures.append(error)
+            failed_at |= {place} - {None}
             continue
         if not step.silent:
             report(str(step))

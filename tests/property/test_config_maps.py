@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,16 +14,18 @@ from ansible_collections.laptop.containers.plugins.module_utils.config_maps impo
     ConfigMapState,
     ConfigMapStep,
     NoteConfigMap,
+    apply_each,
     plan_config_maps,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from hypothesis import given
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan, Step
+from hypothesis import example, given
 
 CONTEXTS, NAMESPACES, KEYS = ("one", "two"), ("a", "b"), ["PROXY", "ca.crt"]
 PLACES = [ConfigMapPlace(context, namespace, "company") for context in CONTEXTS for namespace in NAMESPACES]
 CONTENTS = some.dictionaries(some.sampled_from(KEYS), some.sampled_from(["x", "y"]), min_size=1)
 WANTED = some.dictionaries(some.sampled_from(PLACES), CONTENTS)
-DEEDS = ("delete", "edit", "share", "create", "drop namespace", "make namespace", "sleep", "wake")
+DEEDS = ("delete", "edit", "share", "create", "drop namespace", "make namespace", "sleep", "wake", "refuse")
 PEOPLE = some.tuples(some.sampled_from(DEEDS), some.sampled_from(PLACES))
 
 
@@ -34,6 +37,7 @@ class World:
     maps: dict[ConfigMapPlace, ConfigMapState] = field(default_factory=dict)
     asleep: set[str] = field(default_factory=set)
     notes: set[ConfigMapPlace] = field(default_factory=set)
+    refusing: set[ConfigMapPlace] = field(default_factory=set)
     uids: int = 0
 
     def read(self, wanted: Mapping[ConfigMapPlace, object]) -> ConfigMapsState:
@@ -45,11 +49,21 @@ class World:
         there = self.maps.get(place)
         return there or ConfigMapState(homeless=(place.context, place.namespace) not in self.namespaces)
 
-    def apply(self, plan: Plan, steps: int) -> None:
-        """Carry out the first so many writes of a plan, as it is when it is killed then."""
+    def apply(self, plan: Plan, steps: int | None = None) -> None:
+        """Carry out a plan, or the first so many writes of it, as it is when it is killed then."""
         if plan.refusals:
             return
+        if steps is None:
+            with contextlib.suppress(WorkstationError):
+                apply_each(plan, self.carry_out, lambda _said: None)
+            return
         for write in [one for step in plan.steps for one in self.writes(step)][:steps]:
+            write()
+
+    def carry_out(self, step: Step) -> None:
+        for write in self.writes(step):
+            if isinstance(step, ConfigMapStep) and step.place in self.refusing:
+                raise WorkstationError(f"change {step.place}", "the cluster refuses it")
             write()
 
     def writes(self, step: object) -> Iterator[Callable[[], object]]:
@@ -82,6 +96,8 @@ class World:
             self.asleep.add(place.context)
         elif what == "wake":
             self.asleep.discard(place.context)
+        elif what == "refuse":
+            self.refusing.add(place)
         elif what == "drop namespace":
             self.namespaces.discard(home)
             self.maps = {one: state for one, state in self.maps.items() if (one.context, one.namespace) != home}
@@ -102,19 +118,21 @@ class World:
 RUNS = some.tuples(WANTED, some.none() | some.integers(0, 6), some.lists(PEOPLE, max_size=4))
 
 
+@example([({PLACES[0]: {"PROXY": "x"}}, None, [("refuse", PLACES[0])]), ({}, None, [])], {})
 @given(some.lists(RUNS, max_size=5), WANTED)
 def test_ours_are_as_wanted_and_theirs_stay(history: list[tuple[dict, int | None, list]], wanted: dict) -> None:  # type: ignore[type-arg]
     world = World()
     for asked, killed, people in history:
-        world.apply(plan_config_maps(asked, world.read(asked), ()), 99 if killed is None else killed)
+        world.apply(plan_config_maps(asked, world.read(asked), ()), killed)
         for what, place in people:
             world.live(what, place)
             assert all(state.data["theirs"] == "kept" for state in world.maps.values() if not state.ours and state.data)
     world.asleep.clear()
+    world.refusing.clear()
     theirs = {place: state for place, state in world.maps.items() if not state.ours}
     shared = {place: state for place, state in world.maps.items() if state.ours and state.theirs}
     plan = plan_config_maps(wanted, world.read(wanted), ())
-    world.apply(plan, 99)
+    world.apply(plan)
     assert {place: world.maps[place] for place in theirs} == theirs
     assert bool(plan.refusals) == bool(theirs.keys() & wanted.keys())
     if plan.refusals:

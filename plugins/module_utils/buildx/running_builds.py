@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""whether someone's build runs on a node of a builder: each is a process beside buildkitd."""
+"""Whether someone's build runs on a node of a builder: each is a process beside buildkitd."""
 
 from __future__ import annotations
 

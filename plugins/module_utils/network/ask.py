@@ -36,7 +36,7 @@ _AT_ONCE = 16
 # What a proxy answers, for a plain address in the place of the other side.
 _OF_PROXIES = (407, 502, 503, 504)
 _LOG_IN = 511
-_STATUS = re.compile(r"answer (\d+) (\S*)\Z")
+_STATUS = re.compile(r"answer (\d+) (.*)\Z")
 _EMPTY = "/run/laptop.containers-empty"
 _CURL = f'curl -sS -o /dev/null -w "answer %{{http_code}} %{{redirect_url}}\\n" -m {_SECONDS:.0f}'
 # In the network of a pod of the cluster, with its name servers, and with what the ConfigMaps hold, as a pod that takes them. This
@@ -47,7 +47,7 @@ proxy=$(given %(proxy)s '{{range $name, $value := .data}}{{$name}}={{$value}}{{"
 authorities=$(given %(authorities)s '{{with .data}}{{index . "%(file)s"}}{{end}}') || { echo the cluster does not answer; exit; }
 for file in $(grep -lsD skip '^search .*\.svc\.' /proc/[0-9]*/root/etc/resolv.conf); do
   pod=${file%%/root/*}
-  [ $(readlink $pod/ns/net) = $(readlink /proc/self/ns/net) ] || break
+  net=$(readlink $pod/ns/net) && [ "$net" != "$(readlink /proc/self/ns/net)" ] && break
   pod=
 done
 [ "$pod" ] || { echo no pod runs in the network of the cluster; exit; }
@@ -151,7 +151,7 @@ def _of_pods(
 
 
 def _pod(colima: Colima, name: Name, url: str, namespace: str, given: Collection[str]) -> _Answer:
-    curl = _CURL + (" --cacert /dev/fd/3" if AUTHORITIES in given else "")
+    curl = _CURL + (" --capath /dev/null --cacert /dev/fd/3" if AUTHORITIES in given else "")
     what = {"proxy": PROXY, "authorities": AUTHORITIES, "file": FILE}
     words = {**what, "namespace": namespace, "curl": curl, "url": shlex.quote(url)}
     text = colima.in_guest(name, "sudo", "sh", "-c", f"{{ {_POD % words} }} 2>&1; :", seconds=_SECONDS * 3)
@@ -172,7 +172,7 @@ def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> _Answer:
     except urllib.error.HTTPError as error:
         return _answered(url, error.code, error.headers.get("Location", ""), has_proxy=urlsplit(url).scheme in handler.proxies)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return judged(str(getattr(error, "reason", error)), has_proxy=bool(handler.proxies))
+        return judged(str(getattr(error, "reason", error)), has_proxy=urlsplit(url).scheme in handler.proxies)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -193,8 +193,14 @@ def _answered(url: str, code: int, target: str, *, has_proxy: bool) -> _Answer:
 
 def _leads_away(url: str, target: str) -> bool:
     """Whether a redirection of a plain address leads to a stranger: with TLS, the certificate has shown whose answer it is."""
-    asked, host = urlsplit(url), urlsplit(target).hostname
-    return bool(asked.scheme == "http" and host) and not f".{host}".endswith(f".{asked.hostname}")
+    asked = urlsplit(url)
+    try:
+        host = urlsplit(target).hostname or asked.hostname
+    except ValueError:
+        host = "?"
+    # The domain above, one below, and the whole name of a short one are no strangers.
+    near = f".{host}".endswith(f".{asked.hostname}") or f".{asked.hostname}".endswith(f".{host}")
+    return asked.scheme == "http" and not near and not f"{host}".startswith(f"{asked.hostname}.")
 
 
 def _build(program: str, url: str) -> str:

@@ -97,10 +97,10 @@ def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
     """Return a warning where pull secrets can expire between two runs of the timer, or None. Raises InputError."""
     longest = threshold_from(refresh_before, TOKEN_LIFE).of(TOKEN_LIFE)
     life, most = (round(time.total_seconds() / 60) for time in (TOKEN_LIFE, longest))
-    if timer.minutes is None or timer.minutes <= most:
+    if timer.minutes is not None and timer.minutes <= most:
         return None
     return (
-        f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that is valid for "
+        f"Timer '{timer.name}' lets pull secrets expire: it looks {timer.when}, and a token that is valid for "
         f"{life} is renewed only when less than {most} are left (O(refresh_before={refresh_before})). "
         f"Let it look every {most} minutes or more often."
     )

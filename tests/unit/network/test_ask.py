@@ -83,6 +83,10 @@ def test_an_answer_is_known_by_its_status(guest: Path, answer: str, kind: str) -
         ("511 ", "portal"),
         ("301 https://registry.example/v2/", "reached"),
         ("308 https://www.registry.example/v2/", "reached"),
+        ("308 https://example/v2/", "reached"),
+        ("308 https://registry.example.corp.example/v2/", "reached"),
+        ("302 http://[log-in/", "portal"),
+        ("302 http://log-in.example/a page", "portal"),
     ],
 )
 def test_a_page_that_wants_a_log_in_is_no_other_side(guest: Path, answer: str, kind: str) -> None:
@@ -103,10 +107,14 @@ def test_the_laptop_asks_without_the_proxy_what_needs_none(server: str) -> None:
     proxy = {"http": "http://127.0.0.1:9", "https": ""}
     assert kinds(server, proxy, vm=False) == {"laptop": "proxy"}
     assert kinds(server, {**proxy, "no": "127.0.0.1"}, vm=False) == {"laptop": "reached"}
+    # Where none serves the scheme, none is to blame.
+    assert kinds("https://127.0.0.1:9/", {"http": "http://127.0.0.1:9"}, vm=False) == {"laptop": "silent"}
 
 
 @pytest.mark.usefixtures("guest")
-@pytest.mark.parametrize(("without", "kind"), [("127.0.0.0/8", "reached"), ("10.0.0.0/8,x/y", "proxy")])
+@pytest.mark.parametrize(
+    ("without", "kind"), [("127.0.0.0/8", "reached"), ("x/y,127.0.0.0/8", "reached"), ("10.0.0.0/8,x/y", "proxy")]
+)
 def test_a_range_without_a_proxy_counts_as_curl_and_docker_count_it(server: str, without: str, kind: str) -> None:
     assert kinds(server, {"http": "http://127.0.0.1:9", "no": without}, vm=False) == {"laptop": kind}
 

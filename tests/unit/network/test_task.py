@@ -92,9 +92,9 @@ def test_aws_is_asked_through_the_company_s_proxy(bundle: Path, monkeypatch: pyt
     ("around", "proxies"),
     [
         ({}, {"https": "http://company:1", "no": "localhost"}),
-        ({"no_proxy": "mine"}, {"https": "http://company:1", "no": "mine"}),
+        ({"no_proxy": "mine"}, {"https": "http://company:1", "no": "localhost,mine"}),
         ({"https_proxy": "http://mine:2"}, {"https": "http://mine:2"}),
-        ({"ALL_PROXY": "http://mine:2"}, {"all": "http://mine:2"}),
+        ({"ALL_PROXY": "http://mine:2"}, {"all": "http://mine:2", "https": "http://company:1", "no": "localhost"}),
     ],
 )
 def test_a_proxy_of_the_environment_goes_before(

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...colima_paths import Name, Paths, parse_name, resolve
+from ...colima_paths import Name, Paths, parse_name, resolve, short_name
 from ...core.errors import CommandFailed, InputError, TimedOut
 from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
@@ -77,15 +77,27 @@ class Colima:
         try:
             return self._rows()
         except CommandFailed as error:
-            instances = [path for path in self.paths.lima.glob("colima*") if path.is_dir()]
-            defined = [path.name for path in sorted(instances) if (path / "lima.yaml").exists()]
+            instances = [path for path in self.paths.lima.iterdir() if path.is_dir() and path.name[0] not in "_."]
+            defined = [path for path in sorted(instances) if (path / "lima.yaml").exists()]
             if len(defined) == len(instances):
                 raise explained(error) from error
             # Beside such a one Lima lists only what is named.
-            return [row for name in defined for row in self._rows("--profile", parse_name(name).name)]
+            return [row for path in defined for row in self._rows_of(path)]
 
     def _rows(self, *which: str) -> list[ListedProfile]:
         return parse_rows(self.cli.run("list", *which, "--json", timeout=_READ_SECONDS).stdout)
+
+    def _rows_of(self, instance: Path) -> list[ListedProfile]:
+        """Return the row of an instance; none for one that is no profile's, or is gone by now."""
+        profile = short_name(instance.name)
+        if not profile or parse_name(profile).id != instance.name:
+            return []
+        try:
+            return self._rows("--profile", profile)
+        except CommandFailed as error:
+            if not (instance / "lima.yaml").exists():
+                return []
+            raise explained(error) from error
 
     def disks(self) -> dict[str, DataDisk]:
         """Return the data disks by instance id, with their true sizes."""

@@ -241,11 +241,15 @@ class ProfileState:
 
 @dataclass(frozen=True)
 class ProfileFiles:
-    """Which files of a profile are there: the VM's directory, Lima's definition in it, and colima.yaml."""
+    """Which files of a profile are there: the VM's directory, Lima's definition in it, and colima.yaml.
+
+    finished: colima's note in the VM's directory that a start came to its end.
+    """
 
     directory: bool
     definition: bool
     settings: bool
+    finished: bool = False
 
 
 def lists_disk(definition: str, name: Name) -> bool:
@@ -278,7 +282,7 @@ def health_of(
 ) -> str:
     """Return the health of a profile from what was seen of it, and from what its VM said if it runs."""
     if files.directory and not files.definition:
-        return LEFTOVER
+        return DAMAGED if files.finished else LEFTOVER
     if row is None:
         if files.definition:
             # A VM that could not be asked about: colima is not installed.

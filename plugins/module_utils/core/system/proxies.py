@@ -16,7 +16,7 @@ from .files import read_file
 from .home import lock_directory
 
 _MOST_BYTES = 64 << 10
-_SCHEMES = ("http", "https", "all")
+_SCHEMES = ("http", "https")
 
 
 def proxy_file() -> Path:
@@ -30,7 +30,9 @@ def proxies_around() -> dict[str, str]:
     if any(found.get(scheme) for scheme in _SCHEMES):
         return found
     lines = (line.partition("=") for line in read_file(proxy_file(), _MOST_BYTES).text.splitlines() if "_proxy=" in line)
-    return {**{name.removesuffix("_proxy"): value for name, _equals, value in lines}, **found}
+    company = {name.removesuffix("_proxy"): value for name, _equals, value in lines}
+    without = ",".join(filter(None, (company.get("no"), found.get("no"))))
+    return {**found, **company, **({"no": without} if without else {})}
 
 
 def passes_by(host: str, proxies: Mapping[str, str] | None = None) -> bool:
@@ -43,8 +45,15 @@ def passes_by(host: str, proxies: Mapping[str, str] | None = None) -> bool:
         return True
     try:
         address = ipaddress.ip_address(urlsplit(f"//{host}").hostname or "")
-        ranges = [word.strip() for word in known.get("no", "").split(",") if "/" in word]
-        return any(address in ipaddress.ip_network(word, strict=False) for word in ranges)
+    except ValueError:
+        return False
+    return any(_holds(word.strip(), address) for word in known.get("no", "").split(",") if "/" in word)
+
+
+def _holds(words: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether a range has an address; what is no range has none."""
+    try:
+        return address in ipaddress.ip_network(words, strict=False)
     except ValueError:
         return False
 

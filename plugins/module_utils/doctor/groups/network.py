@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ...colima.model.state import RUNNING
 from ...colima_paths import Name
 from ...config_maps import ConfigMapStep
-from ...core.errors import CommandFailed
+from ...core.errors import CommandFailed, RefusedStep
 from ...core.plan import Plan
 from ...core.secrecy.patterns import without_logins
 from ...core.system.macos import asks_host
@@ -86,7 +86,8 @@ def _company(laptop: Laptop) -> Iterator[Check]:
 def _pods(plan: Plan, again: str) -> Iterator[Check]:
     waiting = [PODS.warning(f"{one.target}: {one.reason}", one.remedy) for one in plan.pending]
     writes = [PODS.warning(f"a run would {step}", again) for step in plan.steps if isinstance(step, ConfigMapStep)]
-    yield from (*waiting, *writes) or (PODS.ok("they have"),)
+    refused = [PODS.broken(error.complaint, error.remedy) for error in plan.refusals if isinstance(error, RefusedStep)]
+    yield from (*refused, *waiting, *writes) or (PODS.ok("they have"),)
 
 
 def _proxies(proxies: Mapping[str, str]) -> Iterator[Check]:

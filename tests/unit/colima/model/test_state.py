@@ -49,6 +49,7 @@ NOTHING, SETTINGS, LEFT, ALL = (
         (None, {}, NOTHING, "absent"),
         (None, {}, SETTINGS, "defined"),
         (None, {}, LEFT, "leftover"),
+        (None, {}, ProfileFiles(True, False, True, finished=True), "damaged"),
         (None, {}, ALL, "stopped"),
         (ListedProfile("a", "Stopped"), {}, ALL, "stopped"),
         (ListedProfile("a", "Running"), {"runtime": "docker"}, ALL, "running"),
