@@ -161,7 +161,7 @@ class Paths:
 
     def check_links(self) -> None:
         """Raise InputError where a directory is a link into nothing, as to a disk that is not mounted: its VMs seem absent."""
-        for place in dict.fromkeys((self.base, self.lima)):
+        for place in (path for own in (self.lima, self.base) for path in (*reversed(own.parents), own)):
             if place.is_symlink() and not place.exists():
                 reason = f"it leads to '{place.readlink()}', which does not exist"
                 raise InputError(f"use '{place}'", reason, "Mount the disk that it is on, or remove the link.")

@@ -147,6 +147,10 @@ def test_a_link_to_a_disk_that_is_not_mounted_is_refused(tmp_path: Path, system:
         paths.check_links()
     (tmp_path / "disk" / "colima").mkdir(parents=True)
     paths.check_links()
+    # The directory that holds them may be the link.
+    (tmp_path / "external").symlink_to(tmp_path / "gone")
+    with pytest.raises(InputError, match=f"use '{tmp_path}/external': it leads to '{tmp_path}/gone'"):
+        resolve({"HOME": str(tmp_path), "COLIMA_HOME": f"{tmp_path}/external/colima"}, system).check_links()
 
 
 def test_only_what_is_given_is_stated() -> None:
