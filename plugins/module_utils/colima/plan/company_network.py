@@ -144,11 +144,11 @@ def _without(known: Config, noted: Mapping[str, Any], stated: Mapping[str, Any])
 
 def _laid(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is laid into the settings, where a user's own leave room. base: those, with the runtime."""
-    has_mirrors = "registry-mirrors" in base[_DOCKER]
+    mirrors = _docker_mirrors(company.mirrors) if base["runtime"] == "docker" and "registry-mirrors" not in base[_DOCKER] else {}
     added = {
         _ENV: {name: value for name, value in company.proxy.variables().items() if name not in base[_ENV]},
         _DNS: [] if base[_DNS] else list(company.dns_servers),
-        _DOCKER: _docker_mirrors(company.mirrors) if base["runtime"] == "docker" and not has_mirrors else {},
+        _DOCKER: {key: value for key, value in mirrors.items() if key not in base[_DOCKER]},
     }
     return {option: value for option, value in added.items() if value}
 
@@ -182,9 +182,13 @@ def _noted(script: str) -> dict[str, Any] | None:
 
 
 def _docker_mirrors(mirrors: Iterable[Mirror]) -> dict[str, Any]:
-    """Return what docker's daemon.json can say of mirrors: it has them for Docker Hub alone."""
+    """Return what docker's daemon.json can say of mirrors: it has them for Docker Hub alone.
+
+    With its images in containerd's store, docker asks a plain one with TLS, unless its host is named as insecure.
+    """
     urls = [mirror.url for mirror in mirrors if mirror.registry == _DOCKER_HUB]
-    return {"registry-mirrors": urls} if urls else {}
+    plain = [urlsplit(url).netloc for url in urls if url.startswith("http:")]
+    return {**({"registry-mirrors": urls} if urls else {}), **({"insecure-registries": plain} if plain else {})}
 
 
 def _script(files: Mapping[str, str], laid: Mapping[str, Any]) -> str:

@@ -76,7 +76,14 @@ def test_a_mirror_of_docker_hub_gets_to_the_runtime(runtime: str) -> None:
 def test_a_mirror_on_the_laptop_is_asked_there(gateway: str) -> None:
     company, at = CompanyNetwork(mirrors=(Mirror("docker.io", "http://127.0.0.1:5500"),)), gateway or "192.168.5.2"
     around = {"network.gateway_address": gateway}
-    assert laid(company, known(runtime="docker", **around))["docker"] == {"registry-mirrors": [f"http://{at}:5500"]}
+    assert laid(company, known(runtime="docker", **around))["docker"] == {
+        "registry-mirrors": [f"http://{at}:5500"],
+        "insecure-registries": [f"{at}:5500"],
+    }
+    own = {"insecure-registries": ["mine:5000"]}
+    once = laid(company, known(runtime="docker", docker=own, **around))
+    assert once["docker"] == {**own, "registry-mirrors": [f"http://{at}:5500"]} and laid(company, once) == once
+    assert laid(NONE, once)["docker"] == own
     text = script(laid(company, known(runtime="containerd", **around)))
     assert f'[host."http://{at}:5500"]' in text and f'[registry."{at}:5500"]\nhttp = true' in text
 
