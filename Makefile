@@ -195,7 +195,7 @@ docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehears
 	@$(RUN) docs.record
 
 lock: ## Renew the locks from pyproject.toml
-	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.lock
+	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/runtime.lock
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group lab -o requirements/lab.lock
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.lock
 	@echo uv | uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 - -o requirements/uv.lock

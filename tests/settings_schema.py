@@ -125,15 +125,16 @@ def documented(module: str) -> dict[str, Any]:
     own = _documentation(ROOT / "plugins" / "modules" / f"{module}.py")
     options = dict(own.get("options") or {})
     for fragment in _list(own.get("extends_documentation_fragment") or []):
-        path = ROOT / "plugins" / "doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
-        for name, option in (_documentation(path).get("options") or {} if path.exists() else {}).items():
+        _namespace, _collection, file, *variant = fragment.split(".")
+        found = _documentation(ROOT / "plugins" / "doc_fragments" / f"{file}.py", *map(str.upper, variant))
+        for name, option in (found.get("options") or {}).items():
             options[name] = {**option, **options.get(name, {})}
     return options
 
 
-def _documentation(file: Path) -> dict[str, Any]:
+def _documentation(file: Path, variable: str = "DOCUMENTATION") -> dict[str, Any]:
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == variable:
             return dict(yaml.safe_load(ast.literal_eval(node.value)))
     return {}
 

@@ -46,3 +46,55 @@ attributes:
     description: Changes nothing, however often it runs.
     support: full
 """
+    # Of modules whose engines are behind a company's network: the settings of the role network, as a mapping.
+    COMPANY_NETWORK = r"""
+options:
+  company_network:
+    type: dict
+    suboptions:
+      authorities:
+        description: As O(laptop.containers.network#module:authorities).
+        type: list
+        elements: path
+        default: []
+      local_authorities:
+        description: As O(laptop.containers.network#module:local_authorities).
+        type: bool
+        default: false
+      http_proxy:
+        description: As O(laptop.containers.network#module:http_proxy).
+        type: str
+        default: ""
+      https_proxy:
+        description: As O(laptop.containers.network#module:https_proxy).
+        type: str
+        default: ""
+      no_proxy:
+        description: As O(laptop.containers.network#module:no_proxy).
+        type: list
+        elements: str
+        default: []
+      mirrors:
+        description: As O(laptop.containers.network#module:mirrors).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          registry:
+            description: As in M(laptop.containers.network).
+            type: str
+            required: true
+          url:
+            description: As in M(laptop.containers.network).
+            type: str
+            required: true
+      dns_servers:
+        description: As O(laptop.containers.network#module:dns_servers).
+        type: list
+        elements: str
+        default: []
+      dns_domains:
+        description: As O(laptop.containers.network#module:dns_domains).
+        type: dict
+        default: {}
+"""

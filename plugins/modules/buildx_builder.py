@@ -16,7 +16,7 @@ description:
   - Builders that are not named stay, unless O(prune_stale) says that dead ones go.
   - Engines are asked directly and in bounded time, so a dead one never makes the task hang. buildx's own records
     (C($DOCKER_CONFIG/buildx)) are only read; every change goes through the C(docker) command.
-extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.company_network]
+extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.attributes.company_network]
 options:
   builders:
     description: The builders to manage.

@@ -20,7 +20,7 @@ description:
     own kubeconfig entry and docker context); no repair deletes anything.
   - VMs are started side by side as far as colima allows. All changes happen under one lock for each Lima home.
   - Never touches the current docker or kube context of a client, except as colima itself does it at a start (O(auto_activate)).
-extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.company_network]
+extends_documentation_fragment: [laptop.containers.attributes, laptop.containers.attributes.company_network]
 requirements:
   - colima 0.8.1 or newer and limactl 0.18 or newer; docker for runtime V(docker) and kubectl for Kubernetes.
   - PyYAML
