@@ -223,7 +223,7 @@ def _is_missing(kube: Kube, namespace: str) -> bool:
 
 def apply_each(plan: Plan, apply: Callable[[Step], None], report: Callable[[str], None]) -> None:
     """Carry out steps, of which only those of one place follow from each other. Raises what failed, after all others are done."""
-    failures, failed_at = list[WorkstationError](), set[ConfigMapPlace | None]()
+    failures, failed_at = list[WorkstationError](), set[ConfigMapPlace]()
     for step in plan.steps:
         place = getattr(step, "place", None)
         if place in failed_at:
@@ -232,7 +232,8 @@ def apply_each(plan: Plan, apply: Callable[[Step], None], report: Callable[[str]
             apply(step)
         except WorkstationError as error:
             failures.append(error)
-            failed_at |= {place} - {None}
+            if place is not None:
+                failed_at.add(place)
             continue
         if not step.silent:
             report(str(step))

@@ -77,7 +77,7 @@ class Colima:
         try:
             return self._rows()
         except CommandFailed as error:
-            instances = [path for path in self.paths.lima.iterdir() if path.is_dir() and path.name[0] not in "_."]
+            instances = [path for path in self.paths.lima.glob("[!_.]*") if path.is_dir()]
             defined = [path for path in sorted(instances) if (path / "lima.yaml").exists()]
             if len(defined) == len(instances):
                 raise explained(error) from error

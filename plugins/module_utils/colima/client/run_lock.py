@@ -44,7 +44,7 @@ class RunningStart:
 
 
 class RunLock:
-    """The lock of a Lima home. directory is our directory in it. To be made before reading, and entered before the first step.
+    """The lock of a Lima home. directory: ours in it. To be made before reading, and entered before the first step.
 
     A killed run loses its lock with its process, but the colima that it started works on: entering waits for that too.
     Returns whether what was read before is still true. say gets what it waits for, on_line each line of such a colima with the

@@ -186,9 +186,10 @@ def _docker_mirrors(mirrors: Iterable[Mirror]) -> dict[str, Any]:
 
     With its images in containerd's store, docker asks a plain one with TLS, unless its host is named as insecure.
     """
-    urls = [mirror.url for mirror in mirrors if mirror.registry == _DOCKER_HUB]
-    plain = [urlsplit(url).netloc for url in urls if url.startswith("http:")]
-    return {**({"registry-mirrors": urls} if urls else {}), **({"insecure-registries": plain} if plain else {})}
+    of_hub = [mirror for mirror in mirrors if mirror.registry == _DOCKER_HUB]
+    plain = [host for host, table in buildkit_registries(of_hub).items() if table.get("http")]
+    lists = {"registry-mirrors": [mirror.url for mirror in of_hub], "insecure-registries": plain}
+    return {key: values for key, values in lists.items() if values}
 
 
 def _script(files: Mapping[str, str], laid: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def _timer(laptop: Laptop, look: SubjectReading, role: str) -> Iterator[Check]:
     elif Start in kinds:
         yield INSTALLED.broken("its service manager does not run it", converge, timer.name)
     else:
-        yield INSTALLED.ok(f"every {timer.minutes} minutes" if timer.minutes else "at log-in", timer.name)
+        yield INSTALLED.ok(timer.when, timer.name)
     yield _last(laptop, look, role)
 
 
@@ -80,7 +80,7 @@ def _last(laptop: Laptop, look: SubjectReading, role: str) -> Check:
         return LAST_RUN.broken(found, _now(timer, str(status.get("login") or "")), name)
     commit = f" of commit {status['commit']}" if status.get("commit") else ""
     found = f"ran {ago} ({status.get('result', '')}){commit}"
-    if not timer.minutes:
+    if timer.minutes is None:
         return LAST_RUN.ok(found, name)
     if now - ran > _LATE:
         # What it skips for, its own command would say.
