@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which file of a tree imports which, wherever in the file it does; imports for types alone do not count."""
+"""Which file of a tree imports which, wherever in the file it does, and be it for types alone."""
 
 from __future__ import annotations
 
@@ -48,8 +48,6 @@ def _imported(name: str, path: Path, package: str, files: Mapping[str, Path]) ->
 
 def _statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
-            continue
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
         yield from _statements(child)

@@ -10,18 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..k3s_yaml import k3s_yaml
 from .files.settings import Settings
-from .guest_shell import Answer, run
 from .lima.disks import disk_named
 from .lima.instances import Instance
 
 COLIMA_JSON = "/etc/colima/colima.json"
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
+
+
+class Answer:
+    """What a command in the guest gave back."""
+
+    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
+        self.code = code
+        self.out = out
+        self.err = err
 
 
 class Guest:
@@ -182,7 +189,3 @@ class Guest:
             if word in ends:
                 return runtime
         return "none"
-
-    def shell(self, argv: Sequence[str], stdin: bytes | None = None, inherit: bool = False) -> Answer:
-        """Run a command in the guest."""
-        return run(self, argv, stdin, inherit=inherit)

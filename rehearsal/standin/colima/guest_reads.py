@@ -9,12 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from .guest import Guest
 from .lima.disks import disk_named
-
-if TYPE_CHECKING:
-    from .guest import Guest
 
 # How many seconds the clock is ahead; whether names are lost; how many KiB of the data disk are used, where that is not a few.
 CLOCK, LOST_NAMES, USED = (f"/var/lib/rehearsal/{name}" for name in ("clock", "lost-names", "used"))

@@ -8,13 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR
-from typing import TYPE_CHECKING
 
 from . import guest_reads
+from .guest import Answer, Guest
 from .lima.disks import disk_named
-
-if TYPE_CHECKING:
-    from .guest import Guest
 
 BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
 SERVICES = ("docker", "containerd", "incus")
@@ -23,16 +20,7 @@ _EXIT = re.compile(r"exit (\d+)\Z")
 _K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
 
 
-class Answer:
-    """What a command in the guest gave back."""
-
-    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
-        self.code = code
-        self.out = out
-        self.err = err
-
-
-def run(guest: Guest, argv: Sequence[str], stdin: bytes | None, *, inherit: bool) -> Answer:
+def run(guest: Guest, argv: Sequence[str], stdin: bytes | None = None, *, inherit: bool = False) -> Answer:
     """Run a command in a guest. inherit: its output goes where that of this process does, where real engines run it."""
     words = list(argv)
     while words[:1] == ["sudo"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from .commands import colima
@@ -19,8 +20,7 @@ from .files.settings import Settings
 from .lima import limactl
 from .lima.host_agent import HostAgent
 from .lima.instances import Instance
-from .lima.machine import clear_logs
-from .process import Done, Process
+from .process import Done, Process, clear_logs
 
 Program = Callable[[Process, list[str]], int]
 
@@ -135,9 +135,9 @@ class _Call(Process):
     def output(self, argv: Sequence[str], environ: Mapping[str, str]) -> Done:
         return self.laptop.call(argv, environ)
 
-    def launch(self, instance: Instance, seconds: float) -> _Agent:  # noqa: ARG002 - nothing waits
+    def launch(self, instance: Path, seconds: float) -> _Agent:  # noqa: ARG002 - nothing waits
         clear_logs(instance)
-        agent = _Agent(Settings(self), instance)
+        agent = _Agent(Settings(self), Instance(instance))
         self.laptop.agents[agent.pid] = agent
         agent.begin()
         return agent

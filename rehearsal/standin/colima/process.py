@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TextIO
+from pathlib import Path
+from typing import Protocol, TextIO
 
-if TYPE_CHECKING:
-    from .lima.instances import Instance
+REPOSITORY = Path(__file__).resolve().parents[3]
+LAUNCH = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from rehearsal.standin.colima.lima.host_agent import main; main(sys.argv[2:])"
+)
 
 
 class Agent(Protocol):
@@ -76,11 +79,20 @@ class Process:
         done = subprocess.run(argv, capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL)
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def launch(self, instance: Instance, seconds: float) -> Agent:
-        """Start the host agent of an instance. seconds is how long its part of the boot takes."""
-        from .lima.machine import launch
+    def launch(self, instance: Path, seconds: float) -> Agent:
+        """Start the host agent of the instance in a directory. seconds is how long its part of the boot takes."""
+        import subprocess
 
-        return launch(instance, seconds)
+        clear_logs(instance)
+        with (instance / "ha.stderr.log").open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-c", LAUNCH, str(REPOSITORY), str(instance), str(seconds)],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+                cwd="/",
+            )
 
     def interrupt(self, pid: int) -> None:
         """Ask a host agent to shut its machine down. Raises ProcessLookupError."""
@@ -93,3 +105,9 @@ class Process:
         import signal
 
         os.kill(pid, signal.SIGKILL)
+
+
+def clear_logs(instance: Path) -> None:
+    """Empty the logs of the previous host agent of the instance in a directory."""
+    for log in ("ha.stdout.log", "ha.stderr.log"):
+        (instance / log).write_text("", encoding="utf-8")

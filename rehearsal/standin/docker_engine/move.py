@@ -8,30 +8,29 @@ import io
 import json
 import tarfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .api import Api
+from .state import State
 
 _BLOBS = "blobs/sha256/"
 
 
-def nothing(_api: Api, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
+def nothing(_state: State, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
     """Networks of its own and plugins: there are none."""
     return 200, []
 
 
-def inspect(api: Api, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
+def inspect(state: State, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
     """`docker image inspect`; an image of which a test says nothing has one layer."""
-    found = _find(api, name)
+    found = _find(state, name)
     return (200, _described(found)) if found else (404, {"message": f"No such image: {name}"})
 
 
-def save(api: Api, query: dict[str, str], _body: Any) -> tuple[int, Any]:
+def save(state: State, query: dict[str, str], _body: Any) -> tuple[int, Any]:
     """`docker save`: each blob once, then the list of the images."""
     files, rows = dict[str, bytes](), list[dict[str, Any]]()
     for name in query["names"].split("\n"):
-        found = _find(api, name)
+        found = _find(state, name)
         if found is None:
             return 404, {"message": f"reference does not exist: {name}"}
         described = _described(found)
@@ -44,31 +43,31 @@ def save(api: Api, query: dict[str, str], _body: Any) -> tuple[int, Any]:
     return 200, _packed({**files, "manifest.json": json.dumps(rows).encode()})
 
 
-def load(api: Api, _query: dict[str, str], archive: bytes) -> tuple[int, Any]:
+def load(state: State, _query: dict[str, str], archive: bytes) -> tuple[int, Any]:
     """`docker load`: names go from older images to newer ones."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         for row in json.loads(_file(opened, "manifest.json")):
             described = json.loads(_file(opened, row["Config"]))
             others = [
                 {**one, "RepoTags": [tag for tag in one["RepoTags"] if tag not in row["RepoTags"]]}
-                for one in api.state.images()
+                for one in state.images()
                 if one["Id"] != described["Id"]
             ]
-            mine = _find(api, described["Id"]) or {"RepoTags": []}
-            api.state.save("images", [*others, {**described, "RepoTags": sorted({*mine["RepoTags"], *row["RepoTags"]})}])
+            mine = _find(state, described["Id"]) or {"RepoTags": []}
+            state.save("images", [*others, {**described, "RepoTags": sorted({*mine["RepoTags"], *row["RepoTags"]})}])
     return 200, {"stream": "Loaded"}
 
 
-def create(api: Api, query: dict[str, str], archive: bytes) -> tuple[int, Any]:
+def create(state: State, query: dict[str, str], archive: bytes) -> tuple[int, Any]:
     """`docker import`: an image of one layer, which is not kept. Of what it changes only a label is known."""
     key, _equals, value = query["changes"].removeprefix("LABEL ").partition("=")
     image = {"Id": f"sha256:{hashlib.sha256(archive + value.encode()).hexdigest()}", "RepoTags": [], "Labels": {key: value}}
-    api.state.save("images", [*(one for one in api.state.images() if one["Id"] != image["Id"]), image])
+    state.save("images", [*(one for one in state.images() if one["Id"] != image["Id"]), image])
     return 200, {"status": image["Id"]}
 
 
-def _find(api: Api, name: str) -> dict[str, Any] | None:
-    return next((one for one in api.state.images() if name in (one["Id"], *one["RepoTags"])), None)
+def _find(state: State, name: str) -> dict[str, Any] | None:
+    return next((one for one in state.images() if name in (one["Id"], *one["RepoTags"])), None)
 
 
 def _described(image: dict[str, Any]) -> dict[str, Any]:

@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import programs
-from .api import API_VERSION, Api, Refusal
-from .state import VERSION, State
+from . import api, containers, programs
+from .state import API_VERSION, VERSION, Refusal, State
 
 ARCHIVE = "application/x-tar"
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 
 
-def ran(api: Api, container: str, mark: bytes, command: bytes, stdin: bytes) -> bytes:
+def ran(state: State, container: str, mark: bytes, command: bytes, stdin: bytes) -> bytes:
     """Run a command of a shell to its end, and return what the engine sends of it."""
-    with api.state.lock:
-        ended = programs.run(api.state, api.find(container), command.decode(), stdin)
+    with state.lock:
+        ended = programs.run(state, containers.find(state, container), command.decode(), stdin)
     end = b"\n%s %03d\n" % (mark, ended.code)
     said = ((1, ended.out + end), (2, ended.err + end))
     return b"".join(struct.pack(">BxxxL", kind, len(data)) + data for kind, data in said)
@@ -46,7 +45,7 @@ class Shells:
 class Handler(socketserver.StreamRequestHandler):
     """One connection. http.server would take most of the time of a small answer."""
 
-    api: Api
+    state: State
     shells: Shells
     headers: dict[str, str]
 
@@ -85,7 +84,9 @@ class Handler(socketserver.StreamRequestHandler):
             return
         try:
             archive = self.headers.get("content-type") == ARCHIVE
-            status, answer = self.api.answer(self.command, path, query, payload if archive else json.loads(payload or b"{}"))
+            status, answer = api.answer(
+                self.state, self.command, path, query, payload if archive else json.loads(payload or b"{}")
+            )
         except Refusal as refusal:
             status, answer = refusal.status, {"message": str(refusal)}
         if isinstance(answer, bytes):
@@ -101,7 +102,7 @@ class Handler(socketserver.StreamRequestHandler):
         try:
             while line := self.rfile.readline():
                 mark, size, command = line.split(None, 2)
-                answer = ran(self.api, name, mark, command, self.rfile.read(-1 if size == b"-" else int(size)))
+                answer = ran(self.state, name, mark, command, self.rfile.read(-1 if size == b"-" else int(size)))
                 passed = self._cut(answer)
                 self.wfile.write(passed)
                 if passed != answer:
@@ -145,8 +146,8 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, socket_path: Path, state_dir: Path, state: State | None = None) -> None:
         socket_path.parent.mkdir(parents=True, exist_ok=True)
         socket_path.unlink(missing_ok=True)
-        self.api, self.shells = Api(state or State(state_dir)), Shells()
-        handler = type("BoundHandler", (Handler,), {"api": self.api, "shells": self.shells})
+        self.state, self.shells = state or State(state_dir), Shells()
+        handler = type("BoundHandler", (Handler,), {"state": self.state, "shells": self.shells})
         # Threads that are kept cost less than one for each connection.
         self.pool = ThreadPoolExecutor(64)
         super().__init__(str(socket_path), handler)

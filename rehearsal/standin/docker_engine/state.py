@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "28.4.0"
+API_VERSION = "1.51"
 DEFAULT_FACTS = {
     "Name": "colima",
     "NCPU": os.cpu_count() or 1,
@@ -20,6 +21,14 @@ DEFAULT_FACTS = {
     "OperatingSystem": "Ubuntu 24.04.3 LTS",
     "ServerVersion": VERSION,
 }
+
+
+class Refusal(Exception):
+    """An answer of the engine that is not success."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class State:
@@ -73,6 +82,12 @@ class Memory(State):
 
     def save(self, name: str, value: Any) -> None:
         self.texts[name] = json.dumps(value)
+
+
+def filters_of(query: dict[str, str]) -> dict[str, list[str]]:
+    """Return the filters of a query: the values of each."""
+    given = json.loads(query.get("filters") or "{}")
+    return {key: list(values) for key, values in given.items()}
 
 
 def _whole_container(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,31 +6,30 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .api import Api
+from .state import State
 
 ROOT = "/var/lib/docker/volumes"
 _INSIDE = ("Files", "Aside")
 
 
-def list_all(api: Api, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
+def list_all(state: State, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
     """`docker volume ls`."""
-    return 200, {"Volumes": [_shown(one) for one in api.state.load("volumes")], "Warnings": None}
+    return 200, {"Volumes": [_shown(one) for one in state.load("volumes")], "Warnings": None}
 
 
-def inspect(api: Api, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
+def inspect(state: State, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
     """`docker volume inspect`."""
-    found = next((one for one in api.state.load("volumes") if one["Name"] == name), None)
+    found = next((one for one in state.load("volumes") if one["Name"] == name), None)
     return (200, _shown(found)) if found else (404, {"message": f"get {name}: no such volume"})
 
 
-def create(api: Api, _query: dict[str, str], body: Any) -> tuple[int, Any]:
+def create(state: State, _query: dict[str, str], body: Any) -> tuple[int, Any]:
     """`docker volume create`; an existing volume stays as it is."""
     name = body.get("Name") or secrets.token_hex(32)
     volume = {
-        "CreatedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(api.state.now())),
+        "CreatedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(state.now())),
         "Name": name,
         "Driver": "local",
         "Labels": body.get("Labels"),
@@ -39,37 +38,37 @@ def create(api: Api, _query: dict[str, str], body: Any) -> tuple[int, Any]:
         "Scope": "local",
         _INSIDE[0]: {},
     }
-    volumes = api.state.load("volumes")
+    volumes = state.load("volumes")
     if there := next((one for one in volumes if one["Name"] == name), None):
         return 201, _shown(there)
-    api.state.save("volumes", [*volumes, volume])
+    state.save("volumes", [*volumes, volume])
     return 201, _shown(volume)
 
 
-def remove(api: Api, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
+def remove(state: State, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
     """`docker volume rm`."""
-    volumes = api.state.load("volumes")
+    volumes = state.load("volumes")
     if all(one["Name"] != name for one in volumes):
         return 404, {"message": f"get {name}: no such volume"}
-    if users := [one["Id"] for one in api.state.containers() if any(mount.get("Name") == name for mount in one["Mounts"])]:
+    if users := [one["Id"] for one in state.containers() if any(mount.get("Name") == name for mount in one["Mounts"])]:
         return 409, {"message": f"remove {name}: volume is in use - [{', '.join(users)}]"}
-    api.state.save("volumes", [one for one in volumes if one["Name"] != name])
+    state.save("volumes", [one for one in volumes if one["Name"] != name])
     return 204, None
 
 
-def mounted(api: Api, mount: Mapping[str, Any]) -> dict[str, Any]:
+def mounted(state: State, mount: Mapping[str, Any]) -> dict[str, Any]:
     """Return a container's mount; a volume that is not there is made for it."""
     what = {"Type": mount["Type"], "Destination": mount["Target"], "RW": not mount.get("ReadOnly")}
     if mount["Type"] != "volume":
         return {**what, "Source": mount["Source"]}
     made = {"Name": mount["Source"], "Labels": (mount.get("VolumeOptions") or {}).get("Labels")}
-    _status, volume = create(api, {}, made)
+    _status, volume = create(state, {}, made)
     return {**what, "Name": volume["Name"], "Source": volume["Mountpoint"], "Driver": "local"}
 
 
-def missing(api: Api, mounts: Iterable[Mapping[str, Any]]) -> str:
+def missing(state: State, mounts: Iterable[Mapping[str, Any]]) -> str:
     """Return the first of the mounted volumes' directories that was moved away; empty where all are there."""
-    gone = {one["Mountpoint"] for one in api.state.load("volumes") if one.get(_INSIDE[0], {}) is None}
+    gone = {one["Mountpoint"] for one in state.load("volumes") if one.get(_INSIDE[0], {}) is None}
     return next((str(mount["Source"]) for mount in mounts if mount.get("Name") and mount["Source"] in gone), "")
 
 

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal.standin.docker_engine.api import Refusal
 from rehearsal.standin.docker_engine.server import UPGRADED, Server, ran
+from rehearsal.standin.docker_engine.state import Refusal
 
 _SHELL = re.compile(rb"POST \S+/exec/([^/]+)/start HTTP")
 
@@ -127,7 +127,7 @@ class _Shell:
             stdin = bytes(self.input[end + 1 : last])
             del self.input[:last]
             try:
-                answer = ran(self.server.api, self.container, mark, command, stdin)
+                answer = ran(self.server.state, self.container, mark, command, stdin)
             except Refusal:
                 # The container is gone, and its shell with it.
                 self._say(b"", last=True)

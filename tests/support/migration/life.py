@@ -158,7 +158,7 @@ class World:
         self.directory, self.serial = directory, 0
         self.sides: dict[str, Side] = {}
         for name, server in servers.items():
-            state = server.api.state
+            state = server.state
             assert isinstance(state, Memory)
             state.texts = {"engine": json.dumps({"ID": f"id-{name}"})}
             server.shells.passes = None

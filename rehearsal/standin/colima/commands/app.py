@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import guest_shell
 from ..console import Fatal, Log, confirmed, fatal_line
 from ..files import config_file
 from ..files.config_file import Config
@@ -116,7 +117,7 @@ class App:
 
     def _scripts(self, config: Config, mode: str) -> None:
         scripts = [one for one in config["provision"] or [] if one["mode"] == mode]
-        codes = [self.machine.guest.shell(["sh", "-c", one["script"]]).code for one in scripts]
+        codes = [guest_shell.run(self.machine.guest, ["sh", "-c", one["script"]]).code for one in scripts]
         if any(codes):
             self.log.warning(f"error running {mode} provision script(s)")
 
@@ -206,7 +207,7 @@ class App:
         state = config_file.load_or_zero(self.profile.state_file)
         driver = {"vz": "macOS Virtualization.Framework", "krunkit": "Krunkit"}.get(state["vmType"], "QEMU")
         found: dict[str, Any] = {"display_name": self.profile.display, "driver": driver if self.settings.darwin else "QEMU"}
-        arch = self.machine.guest.shell(["uname", "-m"]).out.strip()
+        arch = guest_shell.run(self.machine.guest, ["uname", "-m"]).out.strip()
         found |= {"arch": arch, "runtime": runtime, "mount_type": state["mountType"]}
         if (address := self.machine.address) != "127.0.0.1":
             found["ip_address"] = address

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from .. import guest_shell
 from ..console import Fatal, quote
 from ..host_tools import HostTools
 from .call import FORCE, Call
@@ -157,7 +158,7 @@ def do_version(call: Call, rest: list[str]) -> int:
         for runtime in app.current_runtimes() if app.machine.running else []:
             if not isinstance(runtime, Engine):
                 continue
-            arch = app.machine.guest.shell(["uname", "-m"]).out.strip()
+            arch = guest_shell.run(app.machine.guest, ["uname", "-m"]).out.strip()
             call.process.say(f"\nruntime: {runtime.name}\narch: {arch}\n{runtime.version()}")
     return 0
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from .. import guest_shell
 from ..console import Fatal, Log
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.kubeconfig import Kubeconfig
 from ..files.places import cache_directory
 from ..files.store import Store
-from ..guest import Guest
-from ..guest_shell import Answer
+from ..guest import Answer, Guest
 from ..host_tools import HostTools
 from ..lima.downloads import cached, k3s_url
 from .vm import Machine
@@ -146,7 +146,7 @@ class Engine:
                 return self.tools.output("docker", "--context", self.tools.profile.id, "version", "--format", template)
             except Fatal:
                 return ""
-        return self.guest.shell(["sudo", "nerdctl", "version"]).out.strip()
+        return guest_shell.run(self.guest, ["sudo", "nerdctl", "version"]).out.strip()
 
 
 def daemon_json(config: Config, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -246,7 +246,7 @@ class Kubernetes:
     def teardown(self) -> None:
         """Uninstall k3s and remove its entries from the kubeconfig."""
         if self.guest.instance.notes().get("k3s_version"):
-            _shown(self.stdout, self.guest.shell(["k3s-uninstall.sh"]))
+            _shown(self.stdout, guest_shell.run(self.guest, ["k3s-uninstall.sh"]))
         Kubeconfig(self.tools, self.guest, self.log).remove()
 
 

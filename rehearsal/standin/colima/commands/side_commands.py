@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import guest_shell
 from ..console import Fatal
 from ..files.places import Profile, cache_directory
 from .call import FORCE, Call
@@ -31,7 +32,7 @@ def _in_guest(call: Call, app: App, words: list[str]) -> int:
         call.process.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
         raise Fatal("exit status 255")
     app.machine.guest.take_time()
-    answer = app.machine.guest.shell(words, inherit=True)
+    answer = guest_shell.run(app.machine.guest, words, inherit=True)
     call.process.stdout.write(answer.out)
     call.process.stderr.write(answer.err)
     if answer.code:

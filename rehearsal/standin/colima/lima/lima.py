@@ -17,7 +17,6 @@ from typing import Any
 from ..console import Fatal, Log
 from ..files.settings import Settings
 from ..process import Agent
-from . import machine
 from .disks import bytes_of, check_identifier, disk_named, size_shown
 from .instances import Instance, alive, all_instances, instance_named, read_spec
 
@@ -79,9 +78,9 @@ class Lima:
             self._unpack(instance, total * share)
         else:
             time.sleep(total * share)
-        machine.wait_for_bell(instance)
+        _wait_for_bell(instance)
         self._ssh_config(instance)
-        agent = self.settings.process.launch(instance, total * (1 - share))
+        agent = self.settings.process.launch(instance.directory, total * (1 - share))
         self._follow(instance, agent)
 
     def _unpack(self, instance: Instance, seconds: float) -> None:
@@ -172,7 +171,7 @@ class Lima:
                 time.sleep(0.01)
             self._repeat(log)
         self.log.info("Waiting for the instance to shut down")
-        machine.wait_for_bell(instance)
+        _wait_for_bell(instance)
         self.log.info(f"The instance {instance.name} has shut down")
         self.reconcile()
 
@@ -202,7 +201,7 @@ class Lima:
             if path.suffix in (".pid", ".sock", ".tmp"):
                 self.log.info(f'Removing "{path}"')
                 path.unlink(missing_ok=True)
-        machine.wait_for_bell(instance)
+        _wait_for_bell(instance)
         instance.note(booted=False, runtime_up=False, k3s_up=False)
 
     def _kill(self, pid: int) -> None:
@@ -241,3 +240,11 @@ def _how(code: int) -> str:
         return f"exit status {code}"
     names = {int(signal.SIGKILL): "killed", int(signal.SIGTERM): "terminated"}
     return f"signal: {names.get(-code, str(-code))}"
+
+
+def _wait_for_bell(instance: Instance, seconds: float = 30.0) -> None:
+    """Wait until everything of the machine's previous run has ended."""
+    deadline = time.monotonic() + seconds
+    pid = int(instance.notes().get("bell") or 0)
+    while pid and alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .. import guest_shell
 from ..commands.flags import Flag, UsageError, parse
 from ..console import Fatal, Log, table
 from ..files.settings import Settings
@@ -146,7 +147,7 @@ class Limactl:
             return 255
         words, guest = parsed.words[1:], Guest(self.settings, instance)
         guest.take_time()
-        answer = guest.shell(words[1:] if words[:1] == ["--"] else words, inherit=True)
+        answer = guest_shell.run(guest, words[1:] if words[:1] == ["--"] else words, inherit=True)
         self.process.stdout.write(answer.out)
         self.process.stderr.write(answer.err)
         return answer.code
