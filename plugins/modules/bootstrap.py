@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bootstrap
 short_description: Keep a Python of the workstation's own, with locked libraries, on a laptop
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Makes a Python environment in the user's own data directory and installs a hashed lock into it with pip. The system's Python

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_migration
 short_description: Move what runs in another engine's Kubernetes into a colima profile
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Takes the workloads of a cluster that runs in an engine such as Docker Desktop, OrbStack or Rancher Desktop into a profile

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: colima_disk_snapshot
 short_description: Take and restore snapshots of a profile's data disk
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Keeps the data disk of a stopped colima profile, with all images, volumes and containers (and of a cluster its data), in a

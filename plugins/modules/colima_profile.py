@@ -329,7 +329,6 @@ options:
       - With V(0) it is deleted at once, as it is where it is not on the disk of the VMs.
     type: float
     default: 7
-    version_added: 0.2.0
   timeout:
     description: Seconds that one start may take. After it the state is unknown; nothing is deleted, the next run repairs it.
     type: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: docker_migration
 short_description: Move images and volumes from one docker engine to another
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Copies images and volumes from an engine such as Docker Desktop, OrbStack, Rancher Desktop or another colima profile into a

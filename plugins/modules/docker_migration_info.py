@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: docker_migration_info
 short_description: Compare two docker engines before or after a move
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Returns what two docker engines keep. On request compares what both have, and fails where the source was changed since

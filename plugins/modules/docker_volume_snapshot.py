@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: docker_volume_snapshot
 short_description: Take and restore snapshots of an engine's volumes
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Keeps volumes of a running docker engine as archives in a directory, and makes volumes out of them again, with owners, modes,

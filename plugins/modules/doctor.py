@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: doctor
 short_description: Examine the whole workstation
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Looks at everything that the roles of this collection keep, and returns checks, each with what was found and what helps.
@@ -77,7 +77,6 @@ options:
       - Not for playbooks to give. Where there are policy files, what they say replaces it.
     type: dict
     default: {}
-    version_added: 0.2.0
   timer_directory:
     description: Where the timer notes how its last run ended. Without it, the state directory of this collection.
     type: path

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: doctor_report
 short_description: Report what the doctor found on all laptops of a run
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Runs on the machine that runs the playbook, once for all laptops. Takes from the registered variable O(register) what

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: move
 short_description: Move what is in a colima profile to another runtime
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - colima can't change the runtime of a profile. This takes images, the objects of its cluster and the data of persistent volumes

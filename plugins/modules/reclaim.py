@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: reclaim
 short_description: Free disk space in running colima profiles
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Removes what nothing uses from the engines of running profiles - images without a name and old build cache, and on demand
@@ -63,7 +63,6 @@ options:
     type: str
     choices: [expired, all]
     default: expired
-    version_added: 0.2.0
 seealso:
   - module: laptop.containers.colima_profile
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: settings_report
 short_description: Say what each setting is on a laptop, and which line of which file it comes from
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Runs on the machine that runs the playbook, for each laptop of it. Reads no laptop and changes nothing.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: support
 short_description: Write what helps to find a fault into one file
-version_added: 0.2.0
+version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Writes a C(tar.gz) with the records of the last runs, the state of the timers, the settings of all profiles, the logs of
