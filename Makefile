@@ -42,7 +42,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse quick test test-long test-map test-machines tables lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
+.PHONY: help rehearse quick test test-long test-map test-machines tables lint sanity unit contract molecule bench profile engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -124,6 +124,9 @@ sanity: $(VENV)/.dev ## What Ansible demands of a collection: ansible-test sanit
 
 bench: $(VENV)/.dev ## Measure the speed goals as ratios; writes bench/results.json; SUITES=machines does it on real VMs
 	@$(RUN) bench.run $(SUITES)
+
+profile: $(VENV)/.dev ## Show where the time of a run with nothing to do goes, by part and task; ARGS=playbooks/doctor.yml of another playbook
+	@$(RUN) bench.run_map $(ARGS)
 
 engines: $(VENV)/.lab ## Install and build the real engines where this machine can have them
 	@$(RUN) rehearsal.engines.install
