@@ -32,7 +32,7 @@ import atexit
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ from ..plugin_utils.asked import unknown_laptops, unknown_tags
 from ..plugin_utils.own_settings import settle
 from ..plugin_utils.plays import OURS, is_wanted, leave_out, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
-from ..plugin_utils.preload import preload
+from ..plugin_utils.preload import after_fork, preload
 from ..plugin_utils.shell import shell_of, typed
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -69,6 +69,13 @@ _TONES = {Tone.PLAIN: None, Tone.WARNING: C.COLOR_WARN, Tone.FAILURE: C.COLOR_ER
 def _typed(sentence: str) -> str:
     """Return a sentence whose playbooks are commands of the shell that the run was started from."""
     return typed(sentence, shell_of(os.environ, str(_PROJECT / "playbooks")))
+
+
+def _preload_later(play: Any, wanted: Collection[str]) -> None:
+    """Import what only later tasks work with, while the first one works. wanted: the tasks that tags let run."""
+    order = [str(task.action).removeprefix(OURS) for task in tasks_of(play) if task._uuid in wanted]
+    later = dict.fromkeys([name for name in order if name in MODULES][1:])
+    after_fork(subject.preload for subject in map(known_subject, later) if subject)
 
 
 class CallbackModule(CallbackBase):
@@ -142,6 +149,7 @@ class CallbackModule(CallbackBase):
         from ..plugin_utils.settings import OF_PLAYBOOKS
 
         leave_out(play, reached, hosts, OF_PLAYBOOKS)
+        _preload_later(play, {task._uuid for task in reached})
 
     def _take_part(self) -> None:
         """Let no pull replace files of this project during a run that changes something."""
@@ -281,7 +289,7 @@ class CallbackModule(CallbackBase):
                 self._show(Block(title, lines, Tone.FAILURE if outcome is LaptopOutcome.FAILED else Tone.PLAIN))
 
     def _not_reached(self, name: str, summary: Summary) -> list[str]:
-        """Return the roles that a failure kept from their pull_lock."""
+        """Return the roles that a failure kept from running."""
         if summary.failure is None:
             return []
         left = [(play, task) for play, task in self.tasks if role_of(task) not in summary.reached]

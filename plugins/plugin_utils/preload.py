@@ -8,8 +8,9 @@ a fifth of a run that had nothing to do.
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
@@ -48,3 +49,14 @@ def preload(names: Iterable[str]) -> None:
     finally:
         if collects:
             gc.enable()
+
+
+def after_fork(works: Iterable[Callable[[], None]]) -> None:
+    """Call these in this process once it has forked: it would only wait for that first worker, and later ones profit."""
+    left, owner = list(works), os.getpid()
+
+    def call() -> None:
+        while left and os.getpid() == owner:
+            left.pop(0)()
+
+    os.register_at_fork(after_in_parent=call)

@@ -53,6 +53,9 @@ class Subject(Generic[Spec, State]):
     # What to look at when a second look finds something left.
     look: str = "Another program may have changed it meanwhile; run again."
 
+    def preload(self) -> None:
+        """Import what only its work needs, before that begins. What is missing, the work itself tells."""
+
     def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Spec:
         """Return what the options ask for. Raises InputError. The only place that knows options."""
         raise NotImplementedError

@@ -6,6 +6,7 @@ It decides nothing itself; it connects the parts, and loads the writing ones onl
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,13 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
         self.environment: Mapping[str, str] = {}
         self.kubes: dict[str, Kube] = {}
         self.done: Run | None = None
+
+    def preload(self) -> None:
+        """Import what asks clusters."""
+        with contextlib.suppress(ImportError):
+            import kubernetes.client  # noqa: F401
+
+            from ..kube import access, client  # noqa: F401
 
     def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> PullSecretsSpec:
         """Return the spec of the options. Raises InputError."""

@@ -90,7 +90,9 @@ def test_what_was_done_is_told_and_the_next_run_goes_on(lab: Lab, tmp_path: Path
     assert "INTERRUPTED colima: the run was ended here. The next one continues what was begun." in said
     assert "not reached    nerdctl, docker_cli, docker_context, buildx, secret_refresh" in said and "changed " not in said
     said = ended_at(lab, "docker_context: will create")
-    assert "changed  " in said and "profile 'docker-buildx'" in said and "INTERRUPTED docker_context: " in said
+    assert "changed  " in said and "profile 'docker-buildx'" in said
+    # On a busy machine the signal comes when the next role has begun.
+    assert re.search("INTERRUPTED (docker_context|buildx): ", said)
     (tmp_path / "presses_ctrl_c.py").write_text(BETWEEN)
     said = ended_at(lab, "(never printed)", str(tmp_path))
     assert "INTERRUPTED docker_context: " in said and "not reached    buildx, secret_refresh" in said

@@ -61,3 +61,33 @@ def test_a_folder_that_cannot_be_written_only_costs_the_bytecode(tmp_path: Path)
     answer = _run(ROOT / "collections", PYTHONDONTWRITEBYTECODE="1")
 
     assert answer["left"] == []
+
+
+AFTER_FORK = """
+import os, sys
+sys.path[:0] = sys.argv[1:]
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader(sys.argv[1:])
+from ansible_collections.laptop.containers.plugins.plugin_utils.preload import after_fork
+after_fork([lambda: print("first"), lambda: print("second")])
+print("before", flush=True)
+for number in range(2):
+    if (child := os.fork()) == 0:
+        # A worker that forks has nothing left to import.
+        if (grandchild := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(grandchild, 0)
+        print("worker", number, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("after", number, flush=True)
+"""
+
+
+def test_what_later_tasks_need_is_imported_once_and_only_by_the_process_that_forks_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_FORK, str(ROOT / "collections")], capture_output=True, text=True, timeout=60, check=True
+    )
+    parents = [line for line in done.stdout.splitlines() if not line.startswith("worker")]
+    assert parents == ["before", "first", "second", "after 0", "after 1"]
+    assert done.stdout.count("worker 0") == done.stdout.count("worker 1") == 1
