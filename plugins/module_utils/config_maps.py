@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote as quote_word
 from typing import Any
@@ -15,11 +15,11 @@ from urllib.parse import quote
 from .core.errors import RefusedStep, WorkstationError, failed
 from .core.notes import Notes
 from .core.plan import Pending, Plan, Step
+from .core.system.together import together
 from .kube.answers import ApiError, Unreachable
 from .kube.objects import MANAGER, Conflict, KeptByFinalizers, Kube, NamespaceGone, path_of, why_refused
 
 _FORBIDDEN = 403
-_AT_ONCE = 8
 _NOBODY = "before-first-apply"
 OWNER = {"app.kubernetes.io/managed-by": MANAGER}
 
@@ -106,10 +106,9 @@ class ConfigMaps:
         by_context: dict[str, list[ConfigMapPlace]] = {}
         for place in sorted(noted | set(wanted)):
             by_context.setdefault(place.context, []).append(place)
-        # A cluster that is silent takes half a minute, and holds up no other.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = pool.map(lambda context: self._found(context, by_context[context], paths), by_context)
-        return ConfigMapsState({place: state for of_context in found for place, state in of_context.items()}, noted)
+        # A cluster that is silent takes half a minute, and holds up neither another one nor Ctrl-C.
+        found = together({context: partial(self._found, context, places, paths) for context, places in by_context.items()})
+        return ConfigMapsState({place: state for of_context in found.values() for place, state in of_context.items()}, noted)
 
     def _found(
         self, context: str, places: Collection[ConfigMapPlace], paths: tuple[Path, ...]

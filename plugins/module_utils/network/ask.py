@@ -42,6 +42,7 @@ _CURL = f'curl -sS -o /dev/null -w "answer %{{http_code}} %{{redirect_url}}\\n" 
 # In the network of a pod of the cluster, with its name servers, and with what the ConfigMaps hold, as a pod that takes them. This
 # runs as root, and others may write into both: of the variables only those of a proxy count, each in one line.
 _POD = r"""
+command -v k3s >/dev/null || { echo the VM has no k3s; exit; }
 given() { k3s kubectl --namespace %(namespace)s get configmap $1 --ignore-not-found --output go-template="$2" 2>/dev/null; }
 proxy=$(given %(proxy)s '{{range $name, $value := .data}}{{$name}}={{$value}}{{"\n"}}{{end}}') &&
 authorities=$(given %(authorities)s '{{with .data}}{{index . "%(file)s"}}{{end}}') || { echo the cluster does not answer; exit; }

@@ -158,7 +158,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             for_pods,
             pods,
             tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
-            ask_all(colima, rows, spec.probes, proxy.by_scheme() or proxies_around(), own, pods=written(for_pods, pods)),
+            ask_all(colima, rows, spec.probes, proxies_around(proxy.by_scheme()), own, pods=written(for_pods, pods)),
         )
         return self.found
 

@@ -107,6 +107,9 @@ def test_a_proxy_of_the_environment_goes_before(
     for name, value in around.items():
         monkeypatch.setenv(name, value)
     assert proxies_around() == proxies
+    # As the laptop is asked, before that file is written.
+    proxy_file().unlink()
+    assert proxies_around({"https": "http://company:1", "no": "localhost"}) == proxies
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "foreign"])

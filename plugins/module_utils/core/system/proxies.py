@@ -24,13 +24,14 @@ def proxy_file() -> Path:
     return lock_directory() / "proxy.env"
 
 
-def proxies_around() -> dict[str, str]:
-    """Return the proxies of the environment; where it has none, the company's."""
+def proxies_around(company: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the proxies of the environment; where it has none, the company's. company: None for what its file says."""
     found: dict[str, str] = _request().getproxies_environment()
     if any(found.get(scheme) for scheme in _SCHEMES):
         return found
-    lines = (line.partition("=") for line in read_file(proxy_file(), _MOST_BYTES).text.splitlines() if "_proxy=" in line)
-    company = {name.removesuffix("_proxy"): value for name, _equals, value in lines}
+    if company is None:
+        lines = (line.partition("=") for line in read_file(proxy_file(), _MOST_BYTES).text.splitlines() if "_proxy=" in line)
+        company = {name.removesuffix("_proxy"): value for name, _equals, value in lines}
     without = ",".join(filter(None, (company.get("no"), found.get("no"))))
     return {**found, **company, **({"no": without} if without else {})}
 
