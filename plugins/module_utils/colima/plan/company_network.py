@@ -21,6 +21,7 @@ from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
 _OURS = "# laptop.containers: company network "
 _ENV, _DNS, _DOCKER = "env", "network.dns", "docker"
 _DOCKER_HUB = "docker.io"
+_INSECURE = "insecure-registries"
 _AUTHORITIES = "/usr/local/share/ca-certificates/laptop.containers"
 _MIRRORS = "/etc/containerd/certs.d"
 _UNITS = ("containerd", "buildkit", "k3s")
@@ -122,7 +123,7 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     settings = {
         _ENV: {**base[_ENV], **laid.get(_ENV, {})},
         _DNS: laid.get(_DNS, base[_DNS]),
-        _DOCKER: {**base[_DOCKER], **laid.get(_DOCKER, {})},
+        _DOCKER: _docker_with(base[_DOCKER], laid.get(_DOCKER, {})),
     }
     changed = {option: value for option, value in settings.items() if value != known[option] or option in laid}
     return {**changed, SCRIPTS: [*base[SCRIPTS], script]}
@@ -135,20 +136,38 @@ def _without(known: Config, noted: Mapping[str, Any], stated: Mapping[str, Any])
         "runtime": known["runtime"],
         SCRIPTS: [script for script in known[SCRIPTS] if _noted(script["script"]) is None],
         _DNS: [] if known[_DNS] == ours.get(_DNS) else known[_DNS],
-        **{
-            option: {key: value for key, value in known[option].items() if ours.get(option, {}).get(key) != value}
-            for option in (_ENV, _DOCKER)
-        },
+        _ENV: _other_than(known[_ENV], ours.get(_ENV, {})),
+        _DOCKER: _docker_without(known[_DOCKER], ours.get(_DOCKER, {})),
     }
+
+
+def _other_than(known: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in known.items() if key not in ours or ours[key] != value}
+
+
+def _docker_with(own: Mapping[str, Any], laid: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of docker with those laid in. Its list of insecure registries is joined, not replaced."""
+    joined = {_INSECURE: [*own.get(_INSECURE, ()), *laid[_INSECURE]]} if _INSECURE in laid else {}
+    return {**own, **laid, **joined}
+
+
+def _docker_without(known: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of docker without those laid in, and the user's insecure registries without our hosts."""
+    own = _other_than(known, ours)
+    hosts, added = own.get(_INSECURE), ours.get(_INSECURE)
+    if isinstance(hosts, list) and isinstance(added, list):
+        own[_INSECURE] = [host for host in hosts if host not in added]
+    return own
 
 
 def _laid(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is laid into the settings, where a user's own leave room. base: those, with the runtime."""
-    mirrors = _docker_mirrors(company.mirrors) if base["runtime"] == "docker" and "registry-mirrors" not in base[_DOCKER] else {}
+    docker = base[_DOCKER]
+    mirrors = company.mirrors if base["runtime"] == "docker" and "registry-mirrors" not in docker else ()
     added = {
         _ENV: {name: value for name, value in company.proxy.variables().items() if name not in base[_ENV]},
         _DNS: [] if base[_DNS] else list(company.dns_servers),
-        _DOCKER: {key: value for key, value in mirrors.items() if key not in base[_DOCKER]},
+        _DOCKER: _docker_mirrors(mirrors, docker.get(_INSECURE, [])),
     }
     return {option: value for option, value in added.items() if value}
 
@@ -181,14 +200,16 @@ def _noted(script: str) -> dict[str, Any] | None:
     }
 
 
-def _docker_mirrors(mirrors: Iterable[Mirror]) -> dict[str, Any]:
+def _docker_mirrors(mirrors: Iterable[Mirror], insecure: object) -> dict[str, Any]:
     """Return what docker's daemon.json can say of mirrors: it has them for Docker Hub alone.
 
     With its images in containerd's store, docker asks a plain one with TLS, unless its host is named as insecure.
+    insecure: the profile's own such hosts; what is no list can't be joined, and stays.
     """
     of_hub = [mirror for mirror in mirrors if mirror.registry == _DOCKER_HUB]
     plain = [host for host, table in buildkit_registries(of_hub).items() if table.get("http")]
-    lists = {"registry-mirrors": [mirror.url for mirror in of_hub], "insecure-registries": plain}
+    added = [host for host in plain if host not in insecure] if isinstance(insecure, list) else []
+    lists = {"registry-mirrors": [mirror.url for mirror in of_hub], _INSECURE: added}
     return {key: values for key, values in lists.items() if values}
 
 

@@ -82,8 +82,10 @@ def test_a_mirror_on_the_laptop_is_asked_there(gateway: str) -> None:
     }
     own = {"insecure-registries": ["mine:5000"]}
     once = laid(company, known(runtime="docker", docker=own, **around))
-    assert once["docker"] == {**own, "registry-mirrors": [f"http://{at}:5500"]} and laid(company, once) == once
+    joined = {"registry-mirrors": [f"http://{at}:5500"], "insecure-registries": ["mine:5000", f"{at}:5500"]}
+    assert once["docker"] == joined and laid(company, once) == once
     assert laid(NONE, once)["docker"] == own
+    assert laid(company, once, {"docker": own}) == once
     text = script(laid(company, known(runtime="containerd", **around)))
     assert f'[host."http://{at}:5500"]' in text and f'[registry."{at}:5500"]\nhttp = true' in text
 
@@ -120,14 +122,17 @@ OWN = st.fixed_dictionaries(
     {
         "env": st.dictionaries(st.sampled_from(["A", "https_proxy", "NO_PROXY"]), st.sampled_from(["x", "http://mine:1"])),
         "network.dns": st.lists(st.sampled_from(["9.9.9.9", "10.0.0.53"]), max_size=1),
-        "docker": st.dictionaries(st.sampled_from(["debug", "registry-mirrors"]), st.just(["https://mine"])),
+        "docker": st.dictionaries(
+            st.sampled_from(["debug", "registry-mirrors", "insecure-registries"]),
+            st.sampled_from([["https://mine"], ["192.168.5.2:5500"], "no list"]),
+        ),
     }
 )
 COMPANIES = st.builds(
     CompanyNetwork,
     st.sampled_from([(), (AUTHORITY,)]),
     st.sampled_from([Proxy(), PROXY, Proxy(https="http://localhost:1")]),
-    st.sampled_from([(), (HUB,)]),
+    st.sampled_from([(), (HUB,), (Mirror("docker.io", "http://127.0.0.1:5500"),)]),
     st.sampled_from([(), ("10.0.0.53",), ("10.0.0.55",)]),
     st.sampled_from([{}, {"corp.example": ("10.0.0.54",)}]),
 )
