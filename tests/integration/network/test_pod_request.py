@@ -123,6 +123,8 @@ def test_a_pod_reaches_what_its_two_config_maps_let_it_reach(
     pod.kill()
     pod.wait()
     assert ask(PROBE) == "unknown no pod runs in the network of the cluster"
+    (tmp_path / "bin" / "k3s").unlink()
+    assert ask(PROBE) == "unknown the VM has no k3s"
 
 
 def test_what_others_write_into_the_config_map_runs_nothing(
