@@ -12,7 +12,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, InputError, RefusedStep
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.in_process_lab import called_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 NAME = parse_name("k8s")
 OWN = b'# mine\r\n[worker.containerd]\r\nnamespace = "k8s.io"\r\n'
@@ -20,7 +21,7 @@ OWN = b'# mine\r\n[worker.containerd]\r\nnamespace = "k8s.io"\r\n'
 
 @pytest.fixture
 def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
+    with called_lab() as lab:
         yield lab
 
 

@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 K8S = {"name": "k8s", "runtime": "containerd"}
 
 
 @pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        lab.converge(K8S)
-        yield lab
+def lab(process_lab: ColimaLab) -> ColimaLab:
+    process_lab.converge(K8S)
+    return process_lab
 
 
 def let_list_say(lab: ColimaLab, text: str) -> None:

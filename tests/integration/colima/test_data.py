@@ -3,24 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep, TimedOut
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 ABSENT = {"name": "dev", "state": "absent"}
 NAME = parse_name("dev")
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
@@ -82,10 +75,10 @@ def test_settings_that_were_thrown_away_do_not_come_back(lab: ColimaLab) -> None
     assert "OLD" not in lab.paths.configured(NAME).read_text()
 
 
-def test_settings_survive_a_start_that_dies_while_it_writes_them(lab: ColimaLab) -> None:
-    lab.converge({**DEV, "env": {"KEEP": "me"}})
-    with lab.failing("hang"), pytest.raises(TimedOut):
-        lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always", stall=1.0)
-    lab.paths.configured(NAME).write_text("")
-    lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always")
-    assert "KEEP" in lab.paths.configured(NAME).read_text()
+def test_settings_survive_a_start_that_dies_while_it_writes_them(process_lab: ColimaLab) -> None:
+    process_lab.converge({**DEV, "env": {"KEEP": "me"}})
+    with process_lab.failing("hang"), pytest.raises(TimedOut):
+        process_lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always", stall=1.0)
+    process_lab.paths.configured(NAME).write_text("")
+    process_lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always")
+    assert "KEEP" in process_lab.paths.configured(NAME).read_text()

@@ -21,7 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
 
 from rehearsal.standin.colima.lima.instances import Instance
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 from tests.support.processes import standing_still_until
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
@@ -30,9 +30,8 @@ NAME = parse_name("dev")
 
 
 @pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
+def lab(process_lab: ColimaLab) -> ColimaLab:
+    return process_lab
 
 
 @pytest.fixture

@@ -23,19 +23,13 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, TimedOut
 
 from rehearsal.standin.colima.lima.instances import Instance
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 from tests.support.processes import kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 NAME = parse_name("dev")
 HUNG_UP = "docker does not answer in it: its socket closes at once"
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 def inside(lab: ColimaLab, name: str = "dev") -> Instance:
@@ -73,21 +67,21 @@ def test_a_vm_that_came_up_again_without_its_docker_is_told_and_healed(lab: Coli
     assert lab.has_marker("dev")
 
 
-def test_containers_that_outlived_their_docker_hold_its_healing_back(lab: ColimaLab) -> None:
-    lab.converge(DEV)
-    machine = lab.machine("dev")
-    inside(lab).note(runtime_up=False)
-    without_docker_ps(lab)
-    let_run(lab, "containerd-shim", "containerd-shim")
-    held = lab.converge(DEV)
-    assert (held.actions, lab.machine("dev")) == ((), machine)
+def test_containers_that_outlived_their_docker_hold_its_healing_back(process_lab: ColimaLab) -> None:
+    process_lab.converge(DEV)
+    machine = process_lab.machine("dev")
+    inside(process_lab).note(runtime_up=False)
+    without_docker_ps(process_lab)
+    let_run(process_lab, "containerd-shim", "containerd-shim")
+    held = process_lab.converge(DEV)
+    assert (held.actions, process_lab.machine("dev")) == ((), machine)
     assert [str(item) for item in held.pending] == [
         f"profile 'dev': a restart ({HUNG_UP}) is pending because 2 containers run in it (left by an engine that died). "
         "Run again when nothing runs in it, or with E(restart=always)."
     ]
     assert held.profiles[0]["status"] == "half-started"
-    let_run(lab)
-    assert lab.converge(DEV, check=True).actions[0] == f"stop profile 'dev' ({HUNG_UP})"
+    let_run(process_lab)
+    assert process_lab.converge(DEV, check=True).actions[0] == f"stop profile 'dev' ({HUNG_UP})"
 
 
 def test_a_containerd_whose_socket_is_closed_to_the_user_is_not_dead(lab: ColimaLab) -> None:
@@ -102,12 +96,12 @@ def test_a_containerd_whose_socket_is_closed_to_the_user_is_not_dead(lab: Colima
     assert lab.converge(wanted).actions[0].startswith("stop profile 'dev' (containerd does not answer in it")
 
 
-def test_a_docker_that_another_program_restarts_is_not_dead(lab: ColimaLab) -> None:
-    lab.converge(DEV)
-    inside(lab).note(runtime_up=False)
-    back = threading.Timer(0.8, inside(lab).note, kwargs={"runtime_up": True})
+def test_a_docker_that_another_program_restarts_is_not_dead(process_lab: ColimaLab) -> None:
+    process_lab.converge(DEV)
+    inside(process_lab).note(runtime_up=False)
+    back = threading.Timer(0.8, inside(process_lab).note, kwargs={"runtime_up": True})
     back.start()
-    assert lab.converge(DEV).actions == ()
+    assert process_lab.converge(DEV).actions == ()
     back.join()
 
 
@@ -128,30 +122,30 @@ def test_an_unreachable_vm_is_restarted_only_when_allowed(lab: ColimaLab) -> Non
 
 
 @pytest.mark.parametrize("boot", ["first", "later"])
-def test_a_vm_that_never_came_up_holds_no_work_and_is_healed_unasked(lab: ColimaLab, boot: str) -> None:
+def test_a_vm_that_never_came_up_holds_no_work_and_is_healed_unasked(process_lab: ColimaLab, boot: str) -> None:
     if boot == "later":
-        lab.converge(K8S)
-        lab.converge({"name": "k8s", "state": "stopped"})
-    lab.settings["FAIL"] = "hang:k8s"
+        process_lab.converge(K8S)
+        process_lab.converge({"name": "k8s", "state": "stopped"})
+    process_lab.settings["FAIL"] = "hang:k8s"
     with pytest.raises(TimedOut, match="the next run repairs it"):
-        lab.converge(K8S, stall=1.5)
-    del lab.settings["FAIL"]
-    assert lab.converge(K8S).profiles[0]["status"] == "running"
+        process_lab.converge(K8S, stall=1.5)
+    del process_lab.settings["FAIL"]
+    assert process_lab.converge(K8S).profiles[0]["status"] == "running"
 
 
-def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLab) -> None:
+def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(process_lab: ColimaLab) -> None:
     wanted = {**K8S, "vm_type": "qemu", "mount_type": "sshfs"}
-    lab.converge(wanted)
-    driver = lab.machine("k8s", "qemu.pid")
-    kill(lab.machine("k8s"))
-    held = lab.converge(wanted)
-    assert (held.actions, held.profiles[0]["status"], lab.machine("k8s", "qemu.pid")) == ((), "broken", driver)
+    process_lab.converge(wanted)
+    driver = process_lab.machine("k8s", "qemu.pid")
+    kill(process_lab.machine("k8s"))
+    held = process_lab.converge(wanted)
+    assert (held.actions, held.profiles[0]["status"], process_lab.machine("k8s", "qemu.pid")) == ((), "broken", driver)
     (item,) = held.pending
     assert (item.change, item.reason) == (
         "a restart (parts of it have died)",
         "it is unknown whether containers run in it",
     )
-    assert lab.converge(wanted, restart="always").profiles[0]["status"] == "running"
+    assert process_lab.converge(wanted, restart="always").profiles[0]["status"] == "running"
 
 
 def test_a_vm_that_died_under_its_host_agent_is_healed_unasked(lab: ColimaLab) -> None:
@@ -161,14 +155,14 @@ def test_a_vm_that_died_under_its_host_agent_is_healed_unasked(lab: ColimaLab) -
     assert lab.converge(wanted).profiles[0]["status"] == "running"
 
 
-def test_one_question_that_got_lost_changes_nothing(lab: ColimaLab) -> None:
-    lab.converge(K8S)
-    real = (lab.bin / "colima").rename(lab.bin / "real-colima")
-    lost = f"[ $1 != status ] || [ -e '{lab.root}/lost' ] || {{ touch '{lab.root}/lost'; exit 1; }}"
-    (lab.bin / "colima").write_text(f"#!/bin/sh\n{lost}\nexec '{real}' \"$@\"\n")
-    (lab.bin / "colima").chmod(0o755)
-    again = lab.converge(K8S)
-    assert (lab.root / "lost").exists()
+def test_one_question_that_got_lost_changes_nothing(process_lab: ColimaLab) -> None:
+    process_lab.converge(K8S)
+    real = (process_lab.bin / "colima").rename(process_lab.bin / "real-colima")
+    lost = f"[ $1 != status ] || [ -e '{process_lab.root}/lost' ] || {{ touch '{process_lab.root}/lost'; exit 1; }}"
+    (process_lab.bin / "colima").write_text(f"#!/bin/sh\n{lost}\nexec '{real}' \"$@\"\n")
+    (process_lab.bin / "colima").chmod(0o755)
+    again = process_lab.converge(K8S)
+    assert (process_lab.root / "lost").exists()
     assert (again.actions, again.pending, again.profiles[0]["status"]) == ((), (), "running")
 
 
@@ -223,10 +217,13 @@ class Deadly(dict[str, str]):
 @pytest.mark.parametrize("survives", [True, False])
 def test_a_docker_client_that_ends_while_it_is_looked_at_is_at_work_no_more(lab: ColimaLab, survives: bool) -> None:
     client = lab.root / "docker"
-    client.write_text("input()\n")
+    client.write_text("print(flush=True)\ninput()\n")
     argv = [sys.executable, str(client), "build", "."]
     colima = lab.colima
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **lab.environment}) as process:
+    environment = {**os.environ, **lab.environment}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        # It has no arguments yet while it is being started.
+        assert process.stdout is not None and process.stdout.readline()
         if not survives:
             colima.environment = Deadly(colima.environment)
             colima.environment.pid = process.pid

@@ -6,12 +6,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
-from tests.support.colima.standin_laptop import ColimaLab, Result, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, Result
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 NAME = parse_name("dev")
@@ -19,10 +18,9 @@ MINUTE = 60
 
 
 @pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        lab.converge(DEV)
-        yield lab
+def lab(lab: ColimaLab) -> ColimaLab:
+    lab.converge(DEV)
+    return lab
 
 
 def look(lab: ColimaLab, check: bool = False) -> Result:

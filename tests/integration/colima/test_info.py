@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.r
 from ansible_collections.laptop.containers.plugins.module_utils.colima.report import full_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 from tests.support.processes import kill
 
 DEV = {"name": "dev", "vm_type": "qemu", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 def info(lab: ColimaLab) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 WORK = {
@@ -20,12 +19,6 @@ WORK = {
     "users": [{"name": "me", "user": {"token": "t"}}],
     "current-context": "work",
 }
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 def kube(lab: ColimaLab, config: dict[str, Any] | None = None) -> dict[str, Any]:

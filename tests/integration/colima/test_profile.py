@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,6 @@ from tests.support.processes import kill, standing_still_until
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 @pytest.fixture
@@ -137,28 +130,28 @@ def test_a_change_waits_for_running_containers_and_is_applied_afterwards(lab: Co
     assert lab.has_marker("dev")
 
 
-def test_a_container_that_starts_while_another_profile_stops_holds_its_own_restart_back(lab: ColimaLab) -> None:
+def test_a_container_that_starts_while_another_profile_stops_holds_its_own_restart_back(process_lab: ColimaLab) -> None:
     one = {"name": "one", "cpu": 2, "memory": 4, "disk": 20, "runtime": "containerd"}
     two = {"name": "two", "cpu": 2, "memory": 4, "disk": 20, "auto_activate": False}
-    lab.converge(one, two)
+    process_lab.converge(one, two)
     # Stopping takes its time; meanwhile the user begins to work in the other one.
-    (lab.bin / "colima").rename(lab.bin / "colima.real")
+    (process_lab.bin / "colima").rename(process_lab.bin / "colima.real")
     listing = json.dumps({"Names": "my-database", "Labels": ""})
-    (lab.bin / "colima").write_text(
+    (process_lab.bin / "colima").write_text(
         f"""#!/bin/sh
-case "$*" in stop*one*) echo '{listing}' > {lab.root}/containers ;; esac
-exec {lab.bin}/colima.real "$@"
+case "$*" in stop*one*) echo '{listing}' > {process_lab.root}/containers ;; esac
+exec {process_lab.bin}/colima.real "$@"
 """
     )
-    (lab.bin / "colima").chmod(0o755)
-    machine = lab.machine("two")
-    done = lab.converge({**one, "cpu": 3}, {**two, "cpu": 3})
-    assert lab.machine("two") == machine
+    (process_lab.bin / "colima").chmod(0o755)
+    machine = process_lab.machine("two")
+    done = process_lab.converge({**one, "cpu": 3}, {**two, "cpu": 3})
+    assert process_lab.machine("two") == machine
     assert [str(item.target) for item in done.pending] == ["profile 'two'"]
     assert "my-database" in done.pending[0].reason
     assert not [action for action in done.actions if "'two'" in action]
-    lab.containers()
-    assert any("stop profile 'two'" in action for action in lab.converge({**one, "cpu": 3}, {**two, "cpu": 3}).actions)
+    process_lab.containers()
+    assert any("stop profile 'two'" in action for action in process_lab.converge({**one, "cpu": 3}, {**two, "cpu": 3}).actions)
 
 
 def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) -> None:
@@ -180,19 +173,19 @@ def let_builder_be(lab: ColimaLab, top: str) -> None:
     )
 
 
-def test_a_builder_that_builds_nothing_does_not_hold_a_restart_back(lab: ColimaLab) -> None:
-    lab.converge(DOCKER)
-    lab.containers("buildx_buildkit_multi-platform0")
+def test_a_builder_that_builds_nothing_does_not_hold_a_restart_back(process_lab: ColimaLab) -> None:
+    process_lab.converge(DOCKER)
+    process_lab.containers("buildx_buildkit_multi-platform0")
     for top in (BUILDING, HEAD, ""):
-        let_builder_be(lab, top)
-        (held,) = lab.converge({**DOCKER, "cpu": 4}).pending
+        let_builder_be(process_lab, top)
+        (held,) = process_lab.converge({**DOCKER, "cpu": 4}).pending
         assert held.reason == "1 container runs in it (buildx_buildkit_multi-platform0)", top
-    let_builder_be(lab, AT_REST)
-    lab.containers("buildx_buildkit_multi-platform0", "web")
-    (held,) = lab.converge({**DOCKER, "cpu": 4}).pending
+    let_builder_be(process_lab, AT_REST)
+    process_lab.containers("buildx_buildkit_multi-platform0", "web")
+    (held,) = process_lab.converge({**DOCKER, "cpu": 4}).pending
     assert held.reason == "1 container runs in it (web)"
-    lab.containers("buildx_buildkit_multi-platform0")
-    assert lab.converge({**DOCKER, "cpu": 4}).profiles[0]["cpu"] == 4
+    process_lab.containers("buildx_buildkit_multi-platform0")
+    assert process_lab.converge({**DOCKER, "cpu": 4}).profiles[0]["cpu"] == 4
 
 
 def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_none(lab: ColimaLab) -> None:
@@ -587,20 +580,20 @@ def test_a_vm_whose_applied_settings_are_lost_is_not_taken_for_one_that_never_ca
     assert lab.tree() == before
 
 
-def test_a_start_by_another_program_is_waited_for(lab: ColimaLab, progress: Path) -> None:
-    lab.settings["BOOT_SECONDS"] = "3"
-    environment = {**os.environ, **lab.environment}
+def test_a_start_by_another_program_is_waited_for(process_lab: ColimaLab, progress: Path) -> None:
+    process_lab.settings["BOOT_SECONDS"] = "3"
+    environment = {**os.environ, **process_lab.environment}
     theirs = subprocess.Popen(
         ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
+    while not (process_lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
         assert theirs.poll() is None
         time.sleep(0.05)
-    machine = lab.machine("dev")
+    machine = process_lab.machine("dev")
     with standing_still_until(machine, lambda: "waiting for" in progress.read_text()):
-        lab.converge({"name": "dev", "cpu": 2})
+        process_lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
-    assert lab.machine("dev") == machine
+    assert process_lab.machine("dev") == machine
     phases = [event["phase"] for event in events(progress)]
     assert phases == ["waiting for another program, which is starting it"]
 
@@ -615,16 +608,16 @@ def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
     assert done.profiles[0]["status"] == "running"
 
 
-def test_a_vm_that_never_came_up_is_stopped_by_force(lab: ColimaLab, progress: Path) -> None:
-    lab.settings["FAIL"] = "hang:dev"
+def test_a_vm_that_never_came_up_is_stopped_by_force(process_lab: ColimaLab, progress: Path) -> None:
+    process_lab.settings["FAIL"] = "hang:dev"
     with pytest.raises(TimedOut):
-        lab.converge(DOCKER, stall=1.5)
-    del lab.settings["FAIL"]
-    lab.calls()
-    done = lab.converge(DOCKER)
+        process_lab.converge(DOCKER, stall=1.5)
+    del process_lab.settings["FAIL"]
+    process_lab.calls()
+    done = process_lab.converge(DOCKER)
     assert done.actions[0].startswith("stop by force profile 'dev' (its VM never came up")
-    assert [call[4:] for call in lab.calls() if call[:2] == ["colima", "stop"]] == [["--force"]]
-    lab.converge({**DOCKER, "state": "stopped"})
+    assert [call[4:] for call in process_lab.calls() if call[:2] == ["colima", "stop"]] == [["--force"]]
+    process_lab.converge({**DOCKER, "state": "stopped"})
     assert "stop, waiting up to 3 minutes for its guest to shut down" in progress.read_text()
 
 
@@ -759,17 +752,17 @@ def test_a_complete_kubeconfig_entry_of_another_k3s_is_repaired_without_a_restar
 # -- limits, locks and side by side
 
 
-def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab) -> None:
-    lab.settings["FAIL"] = "hang:dev"
+def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(process_lab: ColimaLab) -> None:
+    process_lab.settings["FAIL"] = "hang:dev"
     with pytest.raises(TimedOut, match=r"profile 'dev'.*Nothing was deleted"):
-        lab.converge(DOCKER, stall=1.5)
-    del lab.settings["FAIL"]
-    assert lab.converge(DOCKER).profiles[0]["status"] == "running"
+        process_lab.converge(DOCKER, stall=1.5)
+    del process_lab.settings["FAIL"]
+    assert process_lab.converge(DOCKER).profiles[0]["status"] == "running"
 
 
-def test_the_very_first_download_is_told_as_it_grows(lab: ColimaLab, progress: Path) -> None:
-    lab.settings.update(BOOT_SECONDS="6", IMAGE_CACHED="0")
-    caches = lab.home / "Library" / "Caches" / "colima" / "caches"
+def test_the_very_first_download_is_told_as_it_grows(process_lab: ColimaLab, progress: Path) -> None:
+    process_lab.settings.update(BOOT_SECONDS="6", IMAGE_CACHED="0")
+    caches = process_lab.home / "Library" / "Caches" / "colima" / "caches"
     stop = threading.Event()
 
     def grow() -> None:
@@ -783,7 +776,7 @@ def test_the_very_first_download_is_told_as_it_grows(lab: ColimaLab, progress: P
     assert not caches.parent.exists()
     growing = threading.Thread(target=grow)
     growing.start()
-    lab.converge(DOCKER)
+    process_lab.converge(DOCKER)
     stop.set()
     growing.join()
     phases = [event["phase"] for event in events(progress)]
@@ -805,23 +798,23 @@ def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> Non
 
 
 def test_kubernetes_is_set_up_one_after_the_other_and_started_again_side_by_side(
-    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    process_lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = [{**K8S, "memory": 4}, {**K8S, "name": "two", "memory": 4, "auto_activate": False}]
 
     def times(name: str) -> dict[str, float]:
         progress = watched(tmp_path / name, monkeypatch)
-        lab.converge(*two)
+        process_lab.converge(*two)
         return {f"{event['profile']} {event['phase']}": event["time"] for event in events(progress)}
 
     first = times("first")
     assert first["k8s kubernetes: updating config"] <= first["two starting"]
-    lab.converge(*({"name": one["name"], "state": "stopped"} for one in two))
-    lab.settings["RESUME_SECONDS"] = "2"
+    process_lab.converge(*({"name": one["name"], "state": "stopped"} for one in two))
+    process_lab.settings["RESUME_SECONDS"] = "2"
     again = times("again")
     assert again["k8s booting"] <= again["two starting"] + 0.2
     assert again["two starting"] < again["k8s kubernetes: starting"]
-    contexts = yaml.safe_load((lab.home / ".kube" / "config").read_text())["contexts"]
+    contexts = yaml.safe_load((process_lab.home / ".kube" / "config").read_text())["contexts"]
     assert sorted(context["name"] for context in contexts) == ["colima-k8s", "colima-two"]
 
 
@@ -904,13 +897,13 @@ def test_where_nothing_is_left_absent_needs_no_colima(lab: ColimaLab) -> None:
     assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
 
 
-def test_check_mode_names_the_programs_that_the_run_would_miss(lab: ColimaLab) -> None:
-    (lab.bin / "lima").unlink()
+def test_check_mode_names_the_programs_that_the_run_would_miss(process_lab: ColimaLab) -> None:
+    (process_lab.bin / "lima").unlink()
     wanted = {"name": "dev", "runtime": "incus"}
-    assert lab.converge(wanted, check=True).warnings == (ToolMissing("lima", "incus").message,)
+    assert process_lab.converge(wanted, check=True).warnings == (ToolMissing("lima", "incus").message,)
     with pytest.raises(ToolMissing, match="'lima'"):
-        lab.converge(wanted)
-    assert lab.converge({"name": "other", "state": "absent"}, check=True).warnings == ()
+        process_lab.converge(wanted)
+    assert process_lab.converge({"name": "other", "state": "absent"}, check=True).warnings == ()
 
 
 def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
@@ -1010,31 +1003,34 @@ def test_what_colima_did_not_take_is_reported(lab: ColimaLab) -> None:
         converge(lab.colima, ProfilesSpec(tuple(specs_from([wanted], mac)), ChangePolicy(), mac), False)
 
 
-def test_another_run_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
-    lab.paths.own.mkdir(parents=True)
-    with RunLock(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
-        lab.converge(DOCKER, timeout=0.3)
+def test_another_run_is_waited_for_and_named(process_lab: ColimaLab, progress: Path) -> None:
+    process_lab.paths.own.mkdir(parents=True)
+    with (
+        RunLock(process_lab.paths.own, 1.0),
+        pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"),
+    ):
+        process_lab.converge(DOCKER, timeout=0.3)
     assert [event["phase"] for event in events(progress)] == [f"waiting for another run (process {os.getpid()})"]
-    with (lab.paths.own / "lock").open("r+") as handle:
+    with (process_lab.paths.own / "lock").open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         handle.truncate(0)
         with pytest.raises(RefusedStep, match="another run has held"):
-            lab.converge(DOCKER, timeout=0.3)
-    assert lab.converge(DOCKER).actions
+            process_lab.converge(DOCKER, timeout=0.3)
+    assert process_lab.converge(DOCKER).actions
 
 
-def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
-    lab.settings["BOOT_SECONDS"] = "2"
-    environment = {**os.environ, **lab.environment}
+def test_what_a_killed_run_left_at_work_is_waited_for_and_named(process_lab: ColimaLab, progress: Path) -> None:
+    process_lab.settings["BOOT_SECONDS"] = "2"
+    environment = {**os.environ, **process_lab.environment}
     theirs = subprocess.Popen(
         ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     reaper = threading.Thread(target=theirs.wait)
     reaper.start()
-    lab.paths.own.mkdir(parents=True)
-    (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
+    process_lab.paths.own.mkdir(parents=True)
+    (process_lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
     with standing_still_until(theirs.pid, lambda: "waiting for" in progress.read_text()):
-        lab.converge({"name": "dev", "cpu": 2})
+        process_lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
     phases = [event["phase"] for event in events(progress)]
     assert phases[0] == f"waiting for process {theirs.pid}, which an earlier run started"

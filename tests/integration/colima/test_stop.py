@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -19,9 +18,8 @@ STOPPED = ({**DOCKER, "state": "stopped"}, {**OTHER, "state": "stopped"})
 
 
 @pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
+def lab(process_lab: ColimaLab) -> ColimaLab:
+    return process_lab
 
 
 def status(lab: ColimaLab) -> dict[str, str]:

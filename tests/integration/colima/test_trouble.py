@@ -7,7 +7,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,13 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 )
 
 from rehearsal.standin import docker_cli
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab, converge
+from tests.support.colima.standin_laptop import ColimaLab, converge
 from tests.support.processes import kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 NAME = parse_name("dev")
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 @pytest.mark.parametrize(
@@ -193,18 +187,18 @@ def test_trouble_with_a_file_on_the_way_tells_what_was_done(lab: ColimaLab, monk
     assert str(caught.value.result["actions"]).startswith("[\"stop profile 'dev'")
 
 
-def test_two_colima_homes_do_not_know_of_each_other(lab: ColimaLab) -> None:
-    lab.converge(DEV)
-    environment = {**lab.environment, "COLIMA_HOME": str(lab.home / "work")}
+def test_two_colima_homes_do_not_know_of_each_other(process_lab: ColimaLab) -> None:
+    process_lab.converge(DEV)
+    environment = {**process_lab.environment, "COLIMA_HOME": str(process_lab.home / "work")}
     colima = Colima(resolve(environment, "Darwin"), environment)
     try:
-        there = converge(colima, lab.request({**DEV, "cpu": 3}), False)
+        there = converge(colima, process_lab.request({**DEV, "cpu": 3}), False)
         assert there.profiles[0]["cpu"] == 3
-        assert there.profiles[0]["docker_socket"] == f"unix://{lab.home}/work/dev/docker.sock"
-        assert (lab.home / "work" / "_lima" / NAME.id).is_dir()
-        assert lab.converge(DEV).actions == ()
+        assert there.profiles[0]["docker_socket"] == f"unix://{process_lab.home}/work/dev/docker.sock"
+        assert (process_lab.home / "work" / "_lima" / NAME.id).is_dir()
+        assert process_lab.converge(DEV).actions == ()
     finally:
-        assert converge(colima, lab.request({"name": "dev", "state": "absent"}), False).profiles[0]["status"] == "absent"
+        assert converge(colima, process_lab.request({"name": "dev", "state": "absent"}), False).profiles[0]["status"] == "absent"
 
 
 @pytest.mark.parametrize("program", ["limactl", "lima"])
@@ -255,64 +249,64 @@ def test_a_kubeconfig_that_is_none_is_named_and_left_alone(lab: ColimaLab, text:
     assert file.read_text() == text
 
 
-def test_a_kubectl_that_holds_its_lock_is_named_after_one_more_try(lab: ColimaLab) -> None:
-    (lab.bin / "kubectl").write_text("#!/bin/sh\necho 'error: open /h/.kube/config.lock: file exists' >&2\nexit 1\n")
+def test_a_kubectl_that_holds_its_lock_is_named_after_one_more_try(process_lab: ColimaLab) -> None:
+    (process_lab.bin / "kubectl").write_text("#!/bin/sh\necho 'error: open /h/.kube/config.lock: file exists' >&2\nexit 1\n")
     with pytest.raises(CommandFailed, match=r"config\.lock: file exists\. Another kubectl holds that lock"):
-        lab.converge(K8S)
-    assert sum(call[:2] == ["colima", "start"] for call in lab.calls()) == 2
+        process_lab.converge(K8S)
+    assert sum(call[:2] == ["colima", "start"] for call in process_lab.calls()) == 2
 
 
-def test_a_docker_context_with_a_stale_address_is_corrected_without_a_restart(lab: ColimaLab) -> None:
-    docker_cli.install(lab.bin)
-    lab.converge(DEV)
-    machine = lab.machine("dev")
-    assert lab.run("docker", "context", "update", "colima-dev", "--docker", "host=unix:///old.sock").returncode == 0
-    socket = lab.paths.socket(NAME, "docker")
-    assert lab.converge(DEV).actions == (f"correct docker context 'colima-dev' (unix:///old.sock -> {socket})",)
-    shown = lab.run("docker", "context", "inspect", "colima-dev", "--format", "{{.Endpoints.docker.Host}}").stdout
-    assert (shown.strip(), lab.machine("dev")) == (socket, machine)
-    assert lab.converge(DEV).actions == ()
+def test_a_docker_context_with_a_stale_address_is_corrected_without_a_restart(process_lab: ColimaLab) -> None:
+    docker_cli.install(process_lab.bin)
+    process_lab.converge(DEV)
+    machine = process_lab.machine("dev")
+    assert process_lab.run("docker", "context", "update", "colima-dev", "--docker", "host=unix:///old.sock").returncode == 0
+    socket = process_lab.paths.socket(NAME, "docker")
+    assert process_lab.converge(DEV).actions == (f"correct docker context 'colima-dev' (unix:///old.sock -> {socket})",)
+    shown = process_lab.run("docker", "context", "inspect", "colima-dev", "--format", "{{.Endpoints.docker.Host}}").stdout
+    assert (shown.strip(), process_lab.machine("dev")) == (socket, machine)
+    assert process_lab.converge(DEV).actions == ()
 
 
 @pytest.mark.parametrize("current", ["colima-dev", "default"])
-def test_the_context_that_docker_works_with_is_the_same_after_a_restart(lab: ColimaLab, current: str) -> None:
-    docker_cli.install(lab.bin)
-    lab.converge({**DEV, "auto_activate": False})
-    assert lab.run("docker", "context", "use", current).returncode == 0
-    done = lab.converge({**DEV, "auto_activate": False, "cpu": 4})
-    assert lab.run("docker", "context", "show").stdout.strip() == current
+def test_the_context_that_docker_works_with_is_the_same_after_a_restart(process_lab: ColimaLab, current: str) -> None:
+    docker_cli.install(process_lab.bin)
+    process_lab.converge({**DEV, "auto_activate": False})
+    assert process_lab.run("docker", "context", "use", current).returncode == 0
+    done = process_lab.converge({**DEV, "auto_activate": False, "cpu": 4})
+    assert process_lab.run("docker", "context", "show").stdout.strip() == current
     assert ("make current again docker context 'colima-dev'" in done.actions) == (current != "default")
-    assert lab.converge({**DEV, "auto_activate": False, "cpu": 4}).actions == ()
+    assert process_lab.converge({**DEV, "auto_activate": False, "cpu": 4}).actions == ()
 
 
-def test_after_a_crash_absent_takes_everything_away_in_order(lab: ColimaLab) -> None:
-    docker_cli.install(lab.bin)
-    lab.converge({**DEV, "kubernetes": {"enabled": True}})
-    wrapper = lab.bin / "nerdctl"
+def test_after_a_crash_absent_takes_everything_away_in_order(process_lab: ColimaLab) -> None:
+    docker_cli.install(process_lab.bin)
+    process_lab.converge({**DEV, "kubernetes": {"enabled": True}})
+    wrapper = process_lab.bin / "nerdctl"
     wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile dev -- "$@"\n')
-    kill(lab.machine("dev"))
-    lab.run("colima", "stop", "dev", "--force")
-    assert lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
-    done = lab.converge({"name": "dev", "state": "absent"})
+    kill(process_lab.machine("dev"))
+    process_lab.run("colima", "stop", "dev", "--force")
+    assert process_lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
+    done = process_lab.converge({"name": "dev", "state": "absent"})
     assert [action.split(" (")[0] for action in done.actions] == [
         "delete the VM of profile 'dev'",
         "remove docker context 'colima-dev'",
         "remove kubeconfig entry 'colima-dev'",
         "remove colima's copies of the kubeconfig from before profile 'dev'",
-        f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config",
+        f"remove line 'Include {process_lab.paths.base / 'ssh_config'}' from ~/.ssh/config",
         f"remove nerdctl wrapper '{wrapper}'",
     ]
-    assert lab.run("docker", "context", "inspect", "colima-dev").returncode != 0
-    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+    assert process_lab.run("docker", "context", "inspect", "colima-dev").returncode != 0
+    assert process_lab.converge({"name": "dev", "state": "absent"}).actions == ()
 
 
-def test_a_context_of_that_name_for_something_else_is_left_by_absent(lab: ColimaLab) -> None:
-    docker_cli.install(lab.bin)
-    lab.converge(DEV)
-    lab.run("colima", "stop", "dev")
-    lab.run("docker", "context", "create", "colima-dev", "--docker", "host=ssh://me@server")
-    lab.converge({"name": "dev", "state": "absent"})
-    assert lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
+def test_a_context_of_that_name_for_something_else_is_left_by_absent(process_lab: ColimaLab) -> None:
+    docker_cli.install(process_lab.bin)
+    process_lab.converge(DEV)
+    process_lab.run("colima", "stop", "dev")
+    process_lab.run("docker", "context", "create", "colima-dev", "--docker", "host=ssh://me@server")
+    process_lab.converge({"name": "dev", "state": "absent"})
+    assert process_lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
 
 
 RUN = """
@@ -358,15 +352,17 @@ def test_a_start_that_fails_after_the_boot_neither_cuts_the_vm_off_nor_boots_it_
     assert changes == [["stop", "--profile", "dev"], ["start", "--profile", "dev"]]
 
 
-def test_a_vm_that_another_program_started_in_the_same_moment_is_not_cut_off(lab: ColimaLab) -> None:
-    real = (lab.bin / "colima").rename(lab.bin / "real-colima")
+def test_a_vm_that_another_program_started_in_the_same_moment_is_not_cut_off(process_lab: ColimaLab) -> None:
+    real = (process_lab.bin / "colima").rename(process_lab.bin / "real-colima")
     said = 'level=fatal msg="instance \\"colima-dev\\" seems running (hint: remove \\"ha.pid\\")"'
-    (lab.bin / "colima").write_text(f"#!/bin/sh\n'{real}' \"$@\" || exit\n[ $1 != start ] || {{ echo '{said}'; exit 1; }}\n")
-    (lab.bin / "colima").chmod(0o755)
+    (process_lab.bin / "colima").write_text(
+        f"#!/bin/sh\n'{real}' \"$@\" || exit\n[ $1 != start ] || {{ echo '{said}'; exit 1; }}\n"
+    )
+    (process_lab.bin / "colima").chmod(0o755)
     with pytest.raises(CommandFailed, match="seems running"):
-        lab.converge(DEV)
-    assert not [call for call in lab.calls() if "--force" in call]
-    assert lab.converge(DEV).actions == ()
+        process_lab.converge(DEV)
+    assert not [call for call in process_lab.calls() if "--force" in call]
+    assert process_lab.converge(DEV).actions == ()
 
 
 def test_vms_that_shrink_stop_before_others_grow(lab: ColimaLab) -> None:

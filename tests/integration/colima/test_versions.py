@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.report im
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 NEWER: dict[str, Any] = {"turbo": True, "network": {"ipv6": "fd00::/8"}, "devices": [{"path": "/dev/x", "token": "s3cret-word"}]}
-
-
-@pytest.fixture
-def lab() -> Iterator[ColimaLab]:
-    with colima_lab() as lab:
-        yield lab
 
 
 def settings(lab: ColimaLab, name: str) -> dict[str, Any]:

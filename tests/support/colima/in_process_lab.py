@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.client.pr
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, Output
 
 from rehearsal.standin.colima.in_process import Laptop
+from rehearsal.standin.colima.process import Done
 from tests.support.colima.docker_and_kubectl import docker, kubectl, script
-from tests.support.colima.standin_laptop import ColimaLab
+from tests.support.colima.standin_laptop import ColimaLab, lab_of
 
 # In memory where possible: half of a call's time would go into waiting for a disk.
 ROOM = "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"
@@ -61,7 +62,7 @@ class CalledCli(MortalCli):
         **_: object,
     ) -> tuple[Output, None]:
         assert not stdin, "no program here reads anything"
-        done = self.lab.laptop.call(argv, environment)
+        done = self.lab.called(argv, environment)
         for channel, text in (("stdout", done.out), ("stderr", done.err)):
             for line in text.splitlines():
                 if on_line is not None:
@@ -106,7 +107,7 @@ class ProcessLab(ColimaLab):
 
 
 class CalledLab(ProcessLab):
-    """The laptop with functions."""
+    """The laptop with functions. A program that a test replaces is no function: such a test takes a laptop with processes."""
 
     cli = CalledCli
     gives_up_after = "0"
@@ -114,6 +115,7 @@ class CalledLab(ProcessLab):
     def __init__(self, root: Path, **settings: str) -> None:
         super().__init__(root, **{"BOOT_SECONDS": "0", **settings})
         self.laptop = Laptop({"docker": docker, "kubectl": kubectl})
+        self.installed = {name: _mark(self.bin / name) for name in self.laptop.programs}
 
     @property
     def colima(self) -> Colima:
@@ -123,9 +125,27 @@ class CalledLab(ProcessLab):
         return client
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        done = self.laptop.call(argv, self.environment)
+        done = self.called(argv, self.environment)
         return subprocess.CompletedProcess(argv, done.code, done.out, done.err)
+
+    def called(self, argv: Sequence[str], environment: Mapping[str, str]) -> Done:
+        """Call a program's function and return what it left. Raises RuntimeError where the program was replaced."""
+        program = shutil.which(argv[0], path=environment["PATH"])
+        if program is not None and _mark(Path(program)) != self.installed.get(Path(program).name):
+            raise RuntimeError(f"{program} was replaced: take a laptop with processes")
+        return self.laptop.call(argv, environment)
 
     def close(self) -> None:
         self.laptop.close()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _mark(program: Path) -> tuple[int, int]:
+    """Return what changes when a program is written or replaced."""
+    stat = program.stat()
+    return stat.st_ino, stat.st_mtime_ns
+
+
+def called_lab(**settings: str) -> contextlib.AbstractContextManager[CalledLab]:
+    """A laptop of this kind for one test."""
+    return lab_of(CalledLab, ROOM, **settings)
