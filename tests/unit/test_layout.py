@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -122,3 +123,18 @@ def test_an_unused_value_has_a_name(path: Path) -> None:
     # pylint in ansible-test refuses the bare underscore: use _rest, _index and so on.
     stored = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name) and node.id == "_"]
     assert [node.lineno for node in stored] == []
+
+
+def test_exceptions_in_docstrings_exist() -> None:
+    known, told = set(dir(builtins)), dict[str, Path]()
+    for path in (*UTILS, *MODULES):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                known |= {alias.name.rpartition(".")[2] for alias in node.names}
+            elif isinstance(node, ast.ClassDef):
+                known.add(node.name)
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module)):
+                names = re.findall(r"Raises? ((?:[A-Z]\w+(?:, (?:and )?| and | or )?)+)", ast.get_docstring(node) or "")
+                told |= {name: path for listed in names for name in re.findall(r"[A-Z]\w+", listed)}
+    assert len(told) > 20
+    assert not {name: path for name, path in told.items() if name not in known}

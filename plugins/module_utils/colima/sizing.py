@@ -93,8 +93,8 @@ def sizes(host: Capacity, specs: Sequence[SizeSpec]) -> dict[str, Size]:
 def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | None) -> list[Mapping[str, Any]]:
     """Return the profiles of a task with cpu and memory filled in. weight: the laptop's own beside those of the profiles.
 
-    Profiles to be removed pass through. The share of every other profile is its own, whatever its state: none grows, and so
-    restarts, because another one is stopped for an hour.
+    Profiles to be removed pass through. Every other profile keeps its share, whatever its state: stopping one changes the size of
+    no other, which would restart it.
     """
     laptop = Capacity(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
     staying = [profile for profile in profiles if profile.get("state") != "absent"]

@@ -56,14 +56,14 @@ def engine_from_version(answer: Any) -> Engine:
 
 
 def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
-    """Return status and decoded JSON of a GET on the unix socket. Raises Silent with the reason when nothing answers."""
+    """Return status and decoded JSON of a GET on the unix socket. Raises EngineSilent with the reason when nothing answers."""
     return request_unix(path, "GET", target, seconds)
 
 
 def request_unix(path: str, method: str, target: str, seconds: float, longest: int = _LONGEST_ANSWER) -> tuple[int, Any]:
     """Return status and decoded JSON of a request without a body on the unix socket; None where the answer has none.
 
-    longest: how many bytes of it are read. Raises Silent with the reason when nothing usable answers.
+    longest: how many bytes of it are read. Raises EngineSilent with the reason when nothing usable answers.
     """
     raw = exchange_unix(path, f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds, longest)
     # Part of a JSON text is none, so only a head without a text needs its end.
@@ -77,7 +77,7 @@ def request_unix(path: str, method: str, target: str, seconds: float, longest: i
 
 
 def exchange_unix(path: str, request: bytes, seconds: float, longest: int = _LONGEST_ANSWER) -> bytes:
-    """Return what a unix socket answers to a request until it closes, or the first so many bytes. Raises Silent."""
+    """Return what a unix socket answers to a request until it closes, or the first so many bytes. Raises EngineSilent."""
     if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
         raise EngineSilent("the socket does not exist", absent=True)
     try:

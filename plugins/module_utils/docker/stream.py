@@ -48,7 +48,7 @@ class EngineApi:
             _shut(connection)
 
     def ask(self, method: str, target: str, body: object = None, *, seconds: float | None = None) -> Any:
-        """Return the decoded answer to a small request; None for an empty one, unless to a GET. Raises Refused and Silent."""
+        """Return the decoded answer to a request; None for an empty one but to a GET. Raises EngineRefused, EngineSilent."""
         data = b"" if body is None else json.dumps(body).encode()
         with Exchange(self, seconds) as exchange:
             kind = "Content-Type: application/json\r\n" if body is not None else ""
@@ -167,7 +167,7 @@ class Exchange:
             raise _silent(error, self.seconds) from error
 
     def write(self, data: bytes | memoryview) -> None:
-        """Send a piece of an uploaded archive. Raises Refused where the engine has answered instead of taking it."""
+        """Send a piece of an uploaded archive. Raises EngineRefused where the engine has answered instead of taking it."""
         try:
             if data:
                 self.send(f"{len(data):x}\r\n".encode())
@@ -180,7 +180,7 @@ class Exchange:
             raise
 
     def finish(self) -> str:
-        """End an upload and return the answer to it. Raises Refused."""
+        """End an upload and return the answer to it. Raises EngineRefused."""
         self.send(b"0\r\n\r\n")
         self.answer()
         return self.rest()
@@ -193,7 +193,7 @@ class Exchange:
             raise _silent(error, self.seconds) from error
 
     def answer(self) -> None:
-        """Read the head of the answer. Raises Refused for any but a success."""
+        """Read the head of the answer. Raises EngineRefused for any but a success."""
         first, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
         fields = {name.strip().lower(): value.strip().lower() for name, _colon, value in (line.partition(b":") for line in lines)}
         try:
@@ -207,7 +207,7 @@ class Exchange:
             raise EngineRefused(status, _reason(self.rest(), str(status)))
 
     def rest(self) -> str:
-        """Return the whole answer as text: a few words, or a list. Raises Silent for a part of it."""
+        """Return the whole answer as text: a few words, or a list. Raises EngineSilent for a part of it."""
         found = bytearray()
         while piece := self.read(PIECE):
             found += piece
@@ -216,7 +216,7 @@ class Exchange:
         return found.decode(errors="replace")
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes of the answer; none at its end. Raises Silent where it ends before its end."""
+        """Return the next bytes of the answer; none at its end. Raises EngineSilent where it ends before its end."""
         if self.chunked and not self.left:
             self._next_chunk()
         if self.left is None:

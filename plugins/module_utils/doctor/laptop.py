@@ -215,12 +215,12 @@ class Laptop:
         return together({profile: partial(ask, path) for profile, path in self.docker_sockets().items()})
 
     def engine(self, path: str) -> dict[str, Any]:
-        """Return what a docker engine says of itself (/version). Raises Silent."""
+        """Return what a docker engine says of itself (/version). Raises EngineSilent."""
         found = self.get(path, "/version")
         return found if isinstance(found, dict) else {}
 
     def get(self, path: str, target: str) -> Any:
-        """Return the answer of a docker engine on a unix socket. Raises Silent; a silent engine is not asked again."""
+        """Return the answer of a docker engine on a unix socket. Raises EngineSilent; a silent engine is not asked again."""
         if target != "/version":
             self.engine(path)
         answer = self.once(("engine", path, target), lambda: _answer(path, target))

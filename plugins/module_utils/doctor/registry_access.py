@@ -34,7 +34,7 @@ def endpoint_of(registry: Registry, environment: Mapping[str, str]) -> str:
 
 
 def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) -> None:
-    """Ask the registry with a login of a docker config. Raises Refused, and OSError where it can't be reached."""
+    """Ask the registry with a login of a docker config. Raises LoginRefused, and OSError where it can't be reached."""
     import ssl
     from urllib.error import HTTPError, URLError
     from urllib.request import HTTPSHandler, Request, build_opener
@@ -53,7 +53,7 @@ def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) ->
 
 
 def _basic(login: Any) -> str:
-    """Return the header's part of a login. Raises Refused for an invalid login."""
+    """Return the header's part of a login. Raises LoginRefused for an invalid login."""
     entry = login if isinstance(login, dict) else {}
     if entry.get("auth"):
         return str(entry["auth"])

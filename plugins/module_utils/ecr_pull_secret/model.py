@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pull secret as this collection writes it: what is asked for, what its annotations record, when it is due. Pure.
 
-The record on the secret (hosts, expiry, identity, digest) is enough to decide; the secret's content is never read back.
+The record on our secret (hosts, expiry, identity, digest) is enough to decide; the content is read of one that is to be adopted.
 """
 
 from __future__ import annotations

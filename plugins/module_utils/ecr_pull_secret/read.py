@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read what a cluster has: one metadata-only list finds the secret of a name in all namespaces.
 
-A user who may not list across namespaces is served by one small read per namespace. Contents are never asked for.
+A user who may not list across namespaces is served by one small read per namespace. A secret's content is read where the list
+does not suffice: of one that is to be adopted, and where a gateway hides who owns its fields.
 """
 
 from __future__ import annotations

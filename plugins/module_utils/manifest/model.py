@@ -89,7 +89,7 @@ class Standing(Enum):
 def standing(row: Row | None, source: Reading, target: Reading | None) -> Standing:
     """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted.
 
-    As long as the target has what the copy replaces, the copying continues.
+    A copy that is complete, but has not taken the place of the old target yet, counts as SOURCE_CHANGED: it takes it now.
     """
     arrival = row if row and _has_arrived(row, target) else None
     if target is None:

@@ -89,7 +89,7 @@ def _of_volume(row: Row | None, read: Read | None) -> Standing:
 
 
 def _arrived(row: Row, read: Read) -> Row:
-    """Return the row as it would be, had its run not been killed between a copy's arrival under its name and the note of that."""
+    """Return the row; MOVED where a killed run has given the copy its name, and has not noted it."""
     named = row.status is Status.FILLED and row.target and read.target and row.target.identity == read.target.identity
     return replace(row, status=Status.MOVED, work="", replaces=None) if named and read.passed_on else row
 

@@ -31,7 +31,7 @@ OWN_NETWORKS = ("bridge", "host", "none")
 
 
 def negotiate(api: EngineApi) -> None:
-    """Speak a version of the interface that both sides know. Raises Silent."""
+    """Speak a version of the interface that both sides know. Raises EngineSilent."""
     found = re.match(r"(\d+)\.(\d+)", str(api.object("/version", "ApiVersion")["ApiVersion"]))
     if not found:
         raise EngineSilent("what answers is not a docker engine")
@@ -39,7 +39,7 @@ def negotiate(api: EngineApi) -> None:
 
 
 def read(api: EngineApi, *, sizes: bool = True) -> Inventory:
-    """Return what the engine keeps. sizes: whether to have volumes counted, which takes long. Raises Silent, Refused."""
+    """Return what the engine keeps. sizes: whether volumes are counted, which takes long. Raises EngineSilent, EngineRefused."""
     negotiate(api)
     info = api.object("/info", "ID")
     used = api.object("/system/df", seconds=_COUNT_SECONDS) if sizes else {}
@@ -82,7 +82,7 @@ def _is_of_a_move(answer: Mapping[str, Any]) -> bool:
 
 
 def commands(api: EngineApi, containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
-    """Yield the names of containers, and the commands that make them again. Raises Silent."""
+    """Yield the names of containers, and the commands that make them again. Raises EngineSilent."""
     for one in containers:
         # One that was removed a moment ago is not there any more; an image of a running one can be gone.
         with contextlib.suppress(EngineRefused):
@@ -91,13 +91,13 @@ def commands(api: EngineApi, containers: Iterable[Container]) -> Iterator[tuple[
 
 
 def layers_size(api: EngineApi) -> int:
-    """Return the size of all layers, each once. Raises Silent, Refused."""
+    """Return the size of all layers, each once. Raises EngineSilent, EngineRefused."""
     # An older engine counts everything.
     return int(api.object("/system/df?type=image", seconds=_COUNT_SECONDS).get("LayersSize") or 0)
 
 
 def images(api: EngineApi) -> Iterator[Image]:
-    """Yield the images of an engine whose version of the interface is settled. Raises Silent, Refused."""
+    """Yield the images of an engine whose version of the interface is settled. Raises EngineSilent, EngineRefused."""
     for one in sorted(api.objects("/images/json", "Id"), key=lambda one: str(one["Id"])):
         if _is_of_a_move(one):
             continue

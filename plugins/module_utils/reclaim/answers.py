@@ -123,21 +123,21 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
     """
     listed = [{key.lower(): value for key, value in record.items()} for record in records]
     children = _children(listed)
-    for image in listed:
-        found = str(image["id"])
-        used = None if image.get("inuse") else seconds_of(str(image.get("lastusedat") or image.get("createdat") or ""))
+    for record in listed:
+        found = str(record["id"])
+        used = None if record.get("inuse") else seconds_of(str(record.get("lastusedat") or record.get("createdat") or ""))
         # What an image shares with it stays with that image.
-        size = 0 if image.get("shared") else int(image.get("size") or 0)
-        name = str(image.get("description") or found)
+        size = 0 if record.get("shared") else int(record.get("size") or 0)
+        name = str(record.get("description") or found)
         yield Item(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
 
 
 def _children(records: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
     """Return the records that were built upon each, by its id."""
     children: dict[str, set[str]] = {}
-    for image in records:
-        for parent in image.get("parents") or ([image["parent"]] if image.get("parent") else []):
-            children.setdefault(str(parent), set()).add(str(image["id"]))
+    for record in records:
+        for parent in record.get("parents") or ([record["parent"]] if record.get("parent") else []):
+            children.setdefault(str(parent), set()).add(str(record["id"]))
     return children
 
 

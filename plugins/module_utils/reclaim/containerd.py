@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the containerd of a VM keeps, asked in the VM through nerdctl and buildctl, and its removal. Decides nothing.
+"""What the containerd of a VM keeps, asked in the VM through nerdctl and buildctl, and its removal.
 
 Kubernetes' own namespace is asked through the kubelet's interface: there, the cluster knows its images by names without a tag.
 """
@@ -19,7 +19,7 @@ from ..core.system.together import together
 from .answers import KUBERNETES, cache_items, cluster_items, nerdctl_items
 from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
-# What BuildKit and docker keep there is theirs.
+# Namespaces of BuildKit and docker, which remove what they keep themselves.
 _OTHERS = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
 _SECONDS = 180.0
 _PRUNE_SECONDS = 900.0

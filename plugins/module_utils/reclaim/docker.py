@@ -37,7 +37,7 @@ class DockerDisk:
 
     @functools.cached_property
     def prefix(self) -> str:
-        """The version of the interface, as paths begin. Raises Silent where the engine does not answer."""
+        """The version of the interface, as paths begin. Raises EngineSilent where the engine does not answer."""
         _status, version = get_unix(self.socket, "/version", _QUICK_SECONDS)
         found = re.match(r"(\d+)\.(\d+)", str((version or {}).get("ApiVersion", "")))
         return "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST)) if found else ""

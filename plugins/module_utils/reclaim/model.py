@@ -25,8 +25,8 @@ class Item:
 
     handles: by which the engine removes it. size: what its removal frees, 0 where the engine does not tell. namespace:
     containerd's, or the container of the builder that has a piece of cache; else empty. since: when a container stopped, or a
-    piece of cache was last used, in seconds since the epoch; None while it is in use. users: the containers that need it, by id.
-    children: the cache that rests on it, by id.
+    piece of cache was last used, in seconds since the epoch; None: in use or not known, so it stays. users: the containers that
+    need it, by id. children: the cache that rests on it, by id.
     """
 
     kind: ItemKind

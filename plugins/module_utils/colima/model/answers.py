@@ -146,7 +146,7 @@ def tells_of_running(events: str) -> bool:
 
 
 def loads(text: str) -> Any:
-    """Return the value of a JSON text. Raises Torn."""
+    """Return the value of a JSON text. Raises Malformed."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -168,7 +168,7 @@ def _lines(command: str, stdout: str, fields: Mapping[str, type]) -> Iterator[di
 
 
 def _fields(data: Any, fields: Mapping[str, type]) -> dict[str, Any]:
-    """Return the known fields of an object. Raises Torn for one of another type; null counts as absent, as in Go."""
+    """Return the known fields of an object. Raises Malformed for one of another type; null counts as absent, as in Go."""
     if not isinstance(data, dict):
         raise Malformed("it is not a JSON object")
     result = {}

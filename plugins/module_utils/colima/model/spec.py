@@ -47,9 +47,9 @@ _K3S_RELEASE = re.compile(r"v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+")
 class ProfileSpec:
     """One profile as asked for. stated holds only the options that were given: what is left out stays as it is.
 
-    ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. It becomes settings with the plan.
+    ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. The plan turns it into settings.
     build: whether BuildKit builds into the images of the cluster. It becomes a file of its own.
-    company: the network that it works in; None: as it is. It becomes settings with the plan.
+    company: the network that it works in; None: as it is. The plan turns it into settings.
     """
 
     name: Name

@@ -108,7 +108,7 @@ esac
 
 
 def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: Config, instance: str) -> dict[str, Any]:
-    """Return the settings with a company's network. Empty: those without it; of a profile that never had it none.
+    """Return the settings with a company's network. An empty one takes out what an earlier run has laid in.
 
     stated: what the profile itself is asked to have, which goes before. known: all settings as they are.
     """

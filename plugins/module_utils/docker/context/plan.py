@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the present docker contexts to the requested ones. Pure: no file, no process."""
+"""The plan from the present docker contexts to the requested ones. Pure: no file, no process.
+
+A context that is named in the options is changed or removed, whoever made it; every other one, and docker's own "default", stays.
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _certificates(laptop: Laptop, cluster: ClusterReader, name: str, context: st
     left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
     if not left:
         return CERTIFICATES.ok("it has none", context)
-    whose = min(left, key=lambda profile: left[profile])
+    whose = min(left, key=lambda certificate: left[certificate])
     found = f"{left[whose]} days are left ({whose})"
     again = laptop.restart(name)
     # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.

@@ -206,7 +206,7 @@ class ContainerdOrigin:
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass an archive on. Raises Silent where its end is missing: it could have been cut between two files."""
+    """Pass an archive on. Raises EngineSilent where its end is missing: it could have been cut between two files."""
     last = b""
     for piece in pieces:
         last = (last + piece)[-len(_END) :]

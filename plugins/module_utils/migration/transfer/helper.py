@@ -177,7 +177,7 @@ class Container:
             self._idle.append(shell)
 
     def remove(self) -> None:
-        """End what runs in it, finished or not, and remove it. Raises Silent."""
+        """End what runs in it, finished or not, and remove it. Raises EngineSilent."""
         for one in self._idle:
             one.close()
         with contextlib.suppress(EngineRefused):
@@ -220,7 +220,7 @@ class Shell:
                 self.printed = (self.printed + piece)[-_OUTPUT_KEPT:]
 
     def output(self, *, forever: bool = False) -> Iterator[memoryview]:
-        """Yield what the command prints, and keep the end of its error output. Raises Silent where it does not end."""
+        """Yield what the command prints, and keep the end of its error output. Raises EngineSilent where it does not end."""
         held, codes = {False: b"", True: b""}, list[int]()
         for wrong, piece in frames(self.exchange, forever=forever):
             self.heard = time.monotonic()

@@ -34,7 +34,7 @@ Write: TypeAlias = "Callable[[bytes | memoryview], object]"
 
 
 def pass_on(read: Callable[[int], bytes], write: Write, known: Collection[str], on_bytes: Callable[[int], object]) -> Passed:
-    """Pass an archive of images on, but for known blobs ("sha256:..."). Raises Silent where it ends too early."""
+    """Pass an archive of images on, but for known blobs ("sha256:..."). Raises EngineSilent where it ends too early."""
 
     def pieces() -> Iterator[bytes]:
         while piece := read(PIECE):

@@ -65,7 +65,7 @@ def receive(
 ) -> dict[str, Arrived]:
     """Load an archive of images, without the blobs that the target is known to have, and look at the copies.
 
-    Returns what the target has under each name. Raises Silent where the archive ends too early.
+    Returns what the target has under each name. Raises EngineSilent where the archive ends too early.
     """
     what = doing_with(images)
     with target.trouble(what):
@@ -113,7 +113,7 @@ def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
 
 
 def _check_answer(text: str) -> None:
-    """Raise Refused for an engine that says in a good answer that it has failed."""
+    """Raise EngineRefused for an engine that says in a good answer that it has failed."""
     for line in text.splitlines():
         try:
             error = json.loads(line).get("error")

@@ -293,7 +293,7 @@ def _there(shell: Shell, doing: str, *directories: str) -> list[str]:
 
 
 def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
-    """Whether the data of one volume has become that of another: the first is there without any, the second has some."""
+    """Whether the data of one volume was moved to another: the first exists without data, the second has some."""
     with place.side.trouble(doing):
         volumes = PurePosixPath(str(_volume(place, work, doing)["Mountpoint"])).parent.parent
     return _in_volumes(place, str(volumes), doing, *map(_in_all, (work, name))) == [_in_all(name)]
