@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..company.network import GATEWAY, NEAR, CompanyNetwork, buildkit_registries, network_around
+from ..company.network import GATEWAY, CompanyNetwork, buildkit_registries
+from ..company.no_proxy import NEAR, network_around
 from .config import BuildkitConfig, config_from
 from .model import Builder, BuilderNetwork, Node
 

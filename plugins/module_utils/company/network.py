@@ -31,8 +31,6 @@ OPTIONS: dict[str, Any] = {
 }
 # The laptop's loopback as a guest of Lima reaches it, where colima's network.gateway_address says no other.
 GATEWAY = "192.168.5.2"
-# How a machine knows itself and the laptop: never by way of a proxy.
-NEAR = ("localhost", "127.0.0.1", "::1", "host.docker.internal")
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\Z")
 # Names and addresses as Go, curl and Python read them in NO_PROXY.
@@ -206,11 +204,6 @@ def _of_server(server: object, where: str) -> Iterator[Problem]:
         ipaddress.ip_address(str(server).replace("%", " "))
     except ValueError:
         yield f"use '{server}' in {where}", "it is not an IP address", "Use the address of a name server."
-
-
-def network_around(gateway: str) -> str:
-    """Return the network that a guest shares with the laptop, such as 192.168.5.0/24."""
-    return f"{gateway.rpartition('.')[0]}.0/24"
 
 
 def _at(url: str, gateway: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How each image and volume of a source compares with the target now. Pure."""
+"""How each image and volume of a source compares with the target now. Pure. transfer/ verifies each copy when it arrives."""
 
 from __future__ import annotations
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..colima.model.config import DEFAULTS
-from ..colima.model.ecr_credentials import ARGUMENTS
-from ..colima.plan.company_network import no_proxy_hosts
 from ..colima_paths import parse_name
 from ..company.network import GATEWAY, Proxy
+from ..company.no_proxy import no_proxy_of_guest
 from ..config_maps import ConfigMapPlace, ConfigMapsState
 from ..core.errors import InputError
 from ..core.secrecy.patterns import without_logins
@@ -54,5 +52,4 @@ def _seen_from_pods(proxy: Proxy, context: str, profiles: Sequence[Mapping[str, 
     profile = next((one for one in profiles if parse_name(str(one.get("name") or "")).id == context), {})
     gateway = (profile.get("network") or {}).get("gateway_address") or GATEWAY
     arguments = (profile.get("kubernetes") or {}).get("k3s_args") or ()
-    config = {**DEFAULTS, "kubernetes.enabled": True, "network.gateway_address": gateway, ARGUMENTS: arguments}
-    return proxy.seen_from(gateway, list(no_proxy_hosts(config, context)))
+    return proxy.seen_from(gateway, list(no_proxy_of_guest(context, gateway, arguments)))

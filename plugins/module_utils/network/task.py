@@ -17,7 +17,8 @@ from ..colima.model.answers import ListedProfile
 from ..colima.model.options import profile_options
 from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
-from ..company.network import NEAR, OPTIONS, CompanyNetwork, Proxy, company_from
+from ..company.network import OPTIONS, CompanyNetwork, Proxy, company_from
+from ..company.no_proxy import NEAR
 from ..company.routes import collisions, routes
 from ..config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, apply_each, plan_config_maps
 from ..core.errors import InputError, ToolMissing, naming_files

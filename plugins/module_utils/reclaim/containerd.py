@@ -16,7 +16,7 @@ from ..colima.client.programs import Colima
 from ..colima_paths import Name
 from ..core.errors import WorkstationError
 from ..core.system.together import together
-from .answers import KUBERNETES, cache_items, cluster_items, nerdctl_items
+from .items import KUBERNETES, cache_items, cluster_items, nerdctl_items
 from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
 # Namespaces of BuildKit and docker, which remove what they keep themselves.

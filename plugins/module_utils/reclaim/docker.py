@@ -16,7 +16,7 @@ from urllib.parse import quote
 from ..core.errors import CommandFailed, WorkstationError
 from ..docker.client import docker_cli
 from ..docker.engine import EngineSilent, get_unix, request_unix
-from .answers import builders, cache_items, docker_items, may_go, stopped_at
+from .items import builders, cache_items, docker_items, may_go, stopped_at
 from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
 # The last version of the engine's interface that tells everything in one answer of this form.

@@ -29,6 +29,7 @@ from tests.support.processes import kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
+CONTAINERD = {"name": "k8s", "runtime": "containerd"}
 NAME = parse_name("dev")
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -396,3 +397,50 @@ def test_two_plays_at_once_do_the_work_once(lab: ColimaLab) -> None:
     assert [play.returncode for play in plays] == [0, 0, 0]
     assert sorted(said, key=len)[:2] == ["[]", "[]"]
     assert sum(call[:2] == ["colima", "start"] for call in lab.calls()) == 1
+
+
+# -- answers of colima that can't be true: nothing is done on their word, whatever the policy
+
+
+def let_list_say(lab: ColimaLab, text: str) -> None:
+    """A profile runs. From now on `colima list` prints this and exits with 0; all else is colima's own."""
+    lab.converge(CONTAINERD)
+    real = lab.bin / "real"
+    real.mkdir()
+    (lab.bin / "colima").rename(real / "colima")
+    (lab.root / "list").write_text(text)
+    script = f'#!/bin/sh\ncase "$1" in list) cat "{lab.root}/list"; exit 0 ;; esac\nexec "{real}/colima" "$@"\n'
+    (lab.bin / "colima").write_text(script)
+    (lab.bin / "colima").chmod(0o755)
+
+
+@pytest.mark.parametrize("state", ["started", "stopped", "absent"])
+def test_an_empty_list_beside_a_vm_of_lima_is_refused(process_lab: ColimaLab, state: str) -> None:
+    let_list_say(process_lab, "")
+    process_lab.calls()
+    before = process_lab.tree()
+    with pytest.raises(RefusedStep) as refusal:
+        process_lab.converge({**CONTAINERD, "cpu": 4, "state": state}, restart="always")
+    assert refusal.value.message == (
+        "Could not plan profile 'k8s': colima does not list it, and its VM is there (lima.yaml). "
+        "Run 'colima list' by hand, repair what it shows, and run again."
+    )
+    assert process_lab.tree() == before
+    assert not [call for call in process_lab.calls() if call[1] in ("start", "stop", "delete") or call[2:3] == ["unlock"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["Segmentation fault\n", '{"name":"k8s","stat', '{"name":"k8s","cpus":"4"}\n', '{"status":"Running"}\n']
+)
+def test_a_list_that_can_not_be_read_is_a_failure(process_lab: ColimaLab, text: str) -> None:
+    let_list_say(process_lab, text)
+    before = process_lab.tree()
+    with pytest.raises(CommandFailed, match="Could not read the answer of 'colima list --json'"):
+        process_lab.converge({**CONTAINERD, "cpu": 4}, restart="always")
+    assert process_lab.tree() == before
+
+
+def test_a_vm_that_is_listed_as_stopped_and_runs_is_left_alone(process_lab: ColimaLab) -> None:
+    let_list_say(process_lab, '{"name":"k8s","status":"Stopped","cpus":2}\n')
+    with pytest.raises(RefusedStep, match=r"colima lists it as stopped, and its (VM answers|host agent \(process \d+\) runs)"):
+        process_lab.converge({**CONTAINERD, "cpu": 4}, restart="always")

@@ -8,13 +8,12 @@ that it can be taken out again, and what a user has written beside it stays.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, buildkit_registries, network_around
-from ...company.routes import cluster_ranges
+from ...company.network import GATEWAY, CompanyNetwork, Mirror, buildkit_registries
+from ...company.no_proxy import no_proxy_of_guest
 from ..model.config import Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
 
@@ -117,7 +116,8 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     if not company and noted is None:
         return {}
     base = _without(known, noted or {}, stated)
-    company = company.seen_from(known["network.gateway_address"] or GATEWAY, list(no_proxy_hosts(known, instance)))
+    gateway, arguments = known["network.gateway_address"] or GATEWAY, known[ARGUMENTS] if has_kubernetes(known) else None
+    company = company.seen_from(gateway, list(no_proxy_of_guest(known["hostname"] or instance, gateway, arguments)))
     laid = _laid(company, base)
     script = {"mode": "system", "script": _script(_files(company, known["runtime"]), laid)}
     settings = {
@@ -170,15 +170,6 @@ def _laid(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
         _DOCKER: _docker_mirrors(mirrors, docker.get(_INSECURE, [])),
     }
     return {option: value for option, value in added.items() if value}
-
-
-def no_proxy_hosts(config: Config, instance: str) -> Iterator[str]:
-    """Yield what a guest asks without a proxy: itself, the laptop, and what is in its cluster."""
-    yield from (*NEAR, "host.lima.internal", "colima.internal")
-    yield config["hostname"] or instance
-    yield network_around(config["network.gateway_address"] or GATEWAY)
-    if has_kubernetes(config):
-        yield from (".svc", ".cluster.local", *chain.from_iterable(cluster_ranges(config[ARGUMENTS]).values()))
 
 
 def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.answers import (
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.items import (
     bytes_of,
     cache_items,
     cluster_items,
