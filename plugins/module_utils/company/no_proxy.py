@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked without a proxy: the hosts of NO_PROXY, beside those that a user names. Pure."""
+"""The hosts of NO_PROXY, beside those that a user names. Pure."""
 
 from __future__ import annotations
 

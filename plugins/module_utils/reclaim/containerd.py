@@ -19,7 +19,7 @@ from ..core.system.together import together
 from .items import KUBERNETES, cache_items, cluster_items, nerdctl_items
 from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
-# Namespaces of BuildKit and docker, which remove what they keep themselves.
+# Namespaces of BuildKit and docker.
 _OTHERS = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
 _SECONDS = 180.0
 _PRUNE_SECONDS = 900.0

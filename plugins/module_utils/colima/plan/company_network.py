@@ -195,7 +195,7 @@ def _docker_mirrors(mirrors: Iterable[Mirror], insecure: object) -> dict[str, An
     """Return what docker's daemon.json can say of mirrors: it has them for Docker Hub alone.
 
     With its images in containerd's store, docker asks a plain one with TLS, unless its host is named as insecure.
-    insecure: the profile's own such hosts; what is no list can't be joined, and stays.
+    insecure: the profile's own such hosts.
     """
     of_hub = [mirror for mirror in mirrors if mirror.registry == _DOCKER_HUB]
     plain = [host for host, table in buildkit_registries(of_hub).items() if table.get("http")]
