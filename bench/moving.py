@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.file import ManifestFile
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint, Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import PACK
 
 from bench.measure import Row as Measured
@@ -110,8 +110,8 @@ def _noted(place: Path) -> Callable[[], None]:
         manifest.path = place / "state" / manifest.path.name
         manifest.path.unlink(missing_ok=True)
         for number in range(NOTES):
-            reading = Reading(hashlib.sha256(b"%d" % number).hexdigest())
-            manifest.append(Row(Thing(Kind.IMAGE, f"registry.example/app:{number}"), Status.MOVED, reading, reading))
+            reading = Fingerprint(hashlib.sha256(b"%d" % number).hexdigest())
+            manifest.append(Row(Resource(Kind.IMAGE, f"registry.example/app:{number}"), Status.MOVED, reading, reading))
 
     return note
 

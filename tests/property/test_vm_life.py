@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import SyncState
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive, arriving, task
 
 from tests.support.migration.faults import Killed
@@ -52,8 +52,8 @@ def test_nothing_is_lost_in_any_history(tmp_path: Path, monkeypatch: pytest.Monk
     live(tmp_path, monkeypatch, kill, range(HISTORIES))
 
 
-def by_path(_saved: object, found: Any) -> Standing:
-    return Standing.ARRIVED if found.arrived.volumes else Standing.NEW
+def by_path(_saved: object, found: Any) -> SyncState:
+    return SyncState.ARRIVED if found.arrived.volumes else SyncState.NEW
 
 
 def without_an_archive(found: Any, spec: Any, what: str) -> Any:

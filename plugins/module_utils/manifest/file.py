@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manifest of one source and one target on the disk: rows are appended, the last one of a thing counts.
+"""The manifest of one source and one target on the disk: rows are appended, the last one of a resource counts.
 
-A line is a JSON object: the first says which source and target, each other one is a row, or {"kind", "name"} alone where a thing
-has no row from now on. Half of a line, which a killed run leaves, and a damaged line are ignored: without a row nothing counts
-as arrived, and both sides are read and compared.
+A line is a JSON object: the first says which source and target, each other one is a row, or {"kind", "name"} alone where a
+resource has no row from now on. Half of a line, which a killed run leaves, and a damaged line are ignored: without a row nothing
+counts as arrived, and both sides are read and compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from ..core.errors import InputError, naming_files
 from ..core.system.files import make_directory, write_atomically
 from ..core.system.home import state_directory
-from .model import Kind, Reading, Row, Status, Thing
+from .model import Fingerprint, Kind, Resource, Row, Status
 
 _VERSION = 1
 _DIRECTORY = "manifests"
@@ -38,28 +38,28 @@ class ManifestFile:
         name = hashlib.sha256(json.dumps([source, target]).encode()).hexdigest()[:32]
         self.path = state_directory() / _DIRECTORY / f"{name}.jsonl"
 
-    def rows(self) -> dict[Thing, Row]:
+    def rows(self) -> dict[Resource, Row]:
         """Return the rows; none where the file is absent. Raises InputError for a file of a newer release."""
-        rows = dict[Thing, Row]()
+        rows = dict[Resource, Row]()
         for entry in _entries(self._lines()):
             version = entry.get("version", _VERSION)
             if isinstance(version, int) and version > _VERSION:
                 reason = f"it has version {version}, of a newer release"
                 raise InputError(f"read the manifest '{self.path}'", reason, "Update laptop.containers.")
             with contextlib.suppress(KeyError, ValueError, TypeError):
-                thing = Thing(Kind(entry["kind"]), str(entry["name"]))
-                rows.pop(thing, None)
+                resource = Resource(Kind(entry["kind"]), str(entry["name"]))
+                rows.pop(resource, None)
                 if _STATUS in entry or _STATUS_BEFORE in entry:
-                    rows[thing] = row_from(entry)
+                    rows[resource] = row_from(entry)
         return rows
 
     def append(self, *rows: Row) -> None:
-        """Add rows, each in place of an earlier one of its thing; they are on the disk when this returns."""
+        """Add rows, each in place of an earlier one of its resource; they are on the disk when this returns."""
         self._append(map(written, rows))
 
-    def forget(self, *things: Thing) -> None:
-        """Remove the rows of things."""
-        self._append({"kind": one.kind.value, "name": one.name} for one in things)
+    def forget(self, *resources: Resource) -> None:
+        """Remove the rows of resources."""
+        self._append({"kind": one.kind.value, "name": one.name} for one in resources)
 
     def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
         lines = [json.dumps(entry) for entry in entries]
@@ -101,7 +101,7 @@ def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def written(row: Row) -> dict[str, Any]:
     """Return a row as JSON has it."""
-    entry: dict[str, Any] = {"kind": row.thing.kind.value, "name": row.thing.name, _STATUS: row.status.value}
+    entry: dict[str, Any] = {"kind": row.resource.kind.value, "name": row.resource.name, _STATUS: row.status.value}
     for side in _SIDES:
         if reading := getattr(row, side):
             entry[side] = {"digest": reading.digest, "identity": reading.identity}
@@ -110,7 +110,7 @@ def written(row: Row) -> dict[str, Any]:
 
 def row_from(entry: Mapping[str, Any]) -> Row:
     """Return the row that is written so. Raises KeyError, ValueError and TypeError for anything else."""
-    thing = Thing(Kind(entry["kind"]), str(entry["name"]))
-    readings = {side: Reading(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in _SIDES if side in entry}
+    resource = Resource(Kind(entry["kind"]), str(entry["name"]))
+    readings = {side: Fingerprint(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in _SIDES if side in entry}
     status = Status(entry[_STATUS] if _STATUS in entry else entry[_STATUS_BEFORE])
-    return Row(thing, status, **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))
+    return Row(resource, status, **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))

@@ -16,7 +16,7 @@ from ..core.subject import Reader, Result
 from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..docker.names import DockerNames, read_docker_names
-from ..manifest.model import Standing
+from ..manifest.model import SyncState
 from .comparison import compared, comparisons, differing, interrupted
 from .engines import OPTIONS, Ends, ends_from, profile_behind
 from .model import MoveState, shown
@@ -114,7 +114,8 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
             said = list(compared(found, leave))
         else:
             said = list(summary(found.source, names, commands))
-        equal = [one.thing for one in comparisons(found) if one.standing is Standing.ARRIVED] if outcome.spec.compare else []
+        listed = comparisons(found) if outcome.spec.compare else ()
+        equal = [one.resource for one in listed if one.sync_state is SyncState.ARRIVED]
         return {
             "source": shown(found.source),
             "target": shown(found.target),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import WorkstationError
 from ..core.plan import Step
-from ..manifest.model import Reading, Row, Status, Thing
+from ..manifest.model import Fingerprint, Resource, Row, Status
 
 # What belongs to a move has this label; a volume that arrived has the other one, whose value no second volume has.
 LABEL, ARRIVAL = "laptop.containers.migration", "laptop.containers.arrival"
@@ -176,7 +176,7 @@ class MoveSpec:
 
 
 @dataclass(frozen=True)
-class Read:
+class VolumePair:
     """A volume as both sides have it now. target: None where it has none of that name.
 
     work: the digest of the copy under its temporary name. same: the contents are equal, also where the digests differ, as file
@@ -185,8 +185,8 @@ class Read:
     left: what the source's has and no archive carries, in words; looked at only where that was asked for.
     """
 
-    source: Reading
-    target: Reading | None = None
+    source: Fingerprint
+    target: Fingerprint | None = None
     work: str = ""
     passed_on: bool = False
     same: bool = False
@@ -209,8 +209,8 @@ class MoveState:
     target: Inventory
     now: float
     free: int | None = None
-    rows: Mapping[Thing, Row] = field(default_factory=dict)
-    volumes: Mapping[str, Read] = field(default_factory=dict)
+    rows: Mapping[Resource, Row] = field(default_factory=dict)
+    volumes: Mapping[str, VolumePair] = field(default_factory=dict)
     work: str = MOVING
     paused: frozenset[str] = frozenset()
     aside: frozenset[str] = frozenset()
@@ -236,7 +236,7 @@ class CopyVolume(Step):
 
     volume: Volume = field(kw_only=True)
     pause: tuple[str, ...] = field(default=(), kw_only=True)
-    replaces: Reading | None = field(default=None, kw_only=True)
+    replaces: Fingerprint | None = field(default=None, kw_only=True)
     filled: Row | None = field(default=None, kw_only=True)
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from ..core.errors import RefusedStep
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, size_in_words
-from ..manifest.model import Reading, Row, Standing, Status
+from ..manifest.model import Fingerprint, Row, Status, SyncState
 from .comparison import CHOOSE, SAFE, Comparison, comparisons, conflict, left, noted
 from .model import (
     MOVING,
@@ -23,10 +23,10 @@ from .model import (
     MoveSpec,
     MoveState,
     Note,
-    Read,
     Sweep,
     Unpause,
     Volume,
+    VolumePair,
 )
 from .room import Room, packing, size_of_images
 from .wording import held, listed, names_of, torn
@@ -38,7 +38,7 @@ _BATCH_BYTES = 2 << 30
 def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
     rows = tuple(noted(found))
-    complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.status is Status.FILLED}
+    complete = {row.work for row in {**found.rows, **{row.resource: row for row in rows}}.values() if row.status is Status.FILLED}
     begin = (
         *unpause(found.source.containers, found.paused),
         *give_back(found.aside),
@@ -69,7 +69,7 @@ def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
 
 def _chosen(one: Comparison, spec: MoveSpec, now: float) -> bool:
     """Whether it is to be moved, if it can be."""
-    if one.standing is None or left(one, spec.leave):
+    if one.sync_state is None or left(one, spec.leave):
         return False
     if isinstance(one.what, Image):
         return bool(one.what.tags or spec.dangling) and _wanted(
@@ -117,17 +117,17 @@ def _images(chosen: Iterable[Comparison], spec: MoveSpec) -> tuple[list[Image], 
     for one in chosen:
         if not isinstance(one.what, Image):
             continue
-        if one.standing is Standing.CONFLICT and one.thing.name not in spec.replace:
+        if one.sync_state is SyncState.CONFLICT and one.resource.name not in spec.replace:
             kept.append(_kept(one))
-        elif one.standing not in SAFE:
-            going.setdefault(one.what.id, (one.what, []))[1].append(one.thing.name)
+        elif one.sync_state not in SAFE:
+            going.setdefault(one.what.id, (one.what, []))[1].append(one.resource.name)
     return [replace(image, tags=tuple(names) if image.tags else ()) for image, names in going.values()], kept
 
 
 def _volumes(chosen: Iterable[Comparison], found: MoveState, spec: MoveSpec) -> tuple[list[CopyVolume], list[Pending]]:
     steps, kept = list[CopyVolume](), list[Pending]()
     for one in chosen:
-        if not isinstance(one.what, Volume) or one.standing in SAFE:
+        if not isinstance(one.what, Volume) or one.sync_state in SAFE:
             continue
         read, filled = found.volumes.get(one.what.name), _filled(one.row, found)
         writers = [] if filled else [each for each in found.source.containers if each.writing and one.what.name in each.writes]
@@ -145,7 +145,7 @@ def _why_it_waits(one: Comparison, found: MoveState, spec: MoveSpec, writers: Se
     holders = [each for each in found.target.containers if one.what.name in each.volumes]
     if read and read.error:
         return Pending(str(one), "its copy", read.error.reason, read.error.remedy, kind="unread")
-    if one.standing is Standing.CONFLICT and one.what.name not in spec.replace:
+    if one.sync_state is SyncState.CONFLICT and one.what.name not in spec.replace:
         return _kept(one)
     if read and read.target and holders:
         return held(str(one), "its copy", f"{names_of(holders)} at the target")
@@ -154,27 +154,27 @@ def _why_it_waits(one: Comparison, found: MoveState, spec: MoveSpec, writers: Se
 
 def _filled(row: Row | None, found: MoveState) -> Row | None:
     """Return the row of a complete copy that is still what it was, of a volume that is, too; None where it is to be copied."""
-    read = found.volumes.get(row.thing.name) if row and row.status is Status.FILLED else None
+    read = found.volumes.get(row.resource.name) if row and row.status is Status.FILLED else None
     good = row and read and row.source == read.source and row.target and row.target.digest == read.work
     return row if good else None
 
 
-def _to_fill(one: Comparison, read: Read) -> bool:
+def _to_fill(one: Comparison, read: VolumePair) -> bool:
     """Whether the target's volume stays, as it holds nothing."""
-    return read.empty and one.standing is not Standing.CONFLICT
+    return read.empty and one.sync_state is not SyncState.CONFLICT
 
 
 def _copy_volume(
-    one: Comparison, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Reading | None
+    one: Comparison, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Fingerprint | None
 ) -> CopyVolume:
-    why = {Standing.LOST: "; it has gone from the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
-    lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
+    why = {SyncState.LOST: "; it has gone from the target", SyncState.SOURCE_CHANGED: "; changed since it was copied"}
+    lost = "; what the target has of it is lost" if one.sync_state is SyncState.CONFLICT else ""
     detail = "what an earlier run has copied" if filled else size_in_words(volume.size or 0)
     paused = f"; pauses {names_of(writers)}" if writers else ""
     return CopyVolume(
         "replace" if replaces else "copy",
         str(one),
-        detail + why.get(one.standing or Standing.NEW, "") + lost + paused,
+        detail + why.get(one.sync_state or SyncState.NEW, "") + lost + paused,
         volume=volume,
         pause=tuple(each.id for each in writers),
         replaces=replaces,
@@ -260,8 +260,8 @@ def abandoned(found: MoveState) -> Iterator[str]:
         yield f"The target has half copies of moves from other engines: {', '.join(others)}. 'docker volume rm' removes them."
     here = {one.name for one in found.source.volumes}
     for row in found.rows.values():
-        if row.thing.name not in here and (work := found.waiting(row)):
-            yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{work}'."
+        if row.resource.name not in here and (work := found.waiting(row)):
+            yield f"The source has no volume '{row.resource.name}' any more; its complete copy at the target is volume '{work}'."
 
 
 def left_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..core.errors import RefusedStep, WorkstationError
 from ..core.plan import size_in_words
-from ..manifest.model import Standing
+from ..manifest.model import SyncState
 from .comparison import CHOOSE, PLAYBOOK, WHY, comparisons, incomplete, left, named
 from .model import Container, MoveState, Volume
 
@@ -46,30 +46,30 @@ def reasons_against(retirement: Retirement, found: MoveState, leave: Sequence[st
         yield RefusedStep(
             retirement.what, f"containers run in it, or are paused: {', '.join(at_work)}", "Stop them, and run again."
         )
-    for standing_, names in _lacking(found, leave).items():
-        remedy = {Standing.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(standing_, _AGAIN)
-        yield RefusedStep(retirement.what, f"{WHY[standing_]}: {', '.join(names)}", remedy)
+    for state_, names in _lacking(found, leave).items():
+        remedy = {SyncState.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(state_, _AGAIN)
+        yield RefusedStep(retirement.what, f"{WHY[state_]}: {', '.join(names)}", remedy)
     if retirement.confirm != retirement.source:
         yield RefusedStep(retirement.what, "its whole content would be lost", f"Repeat its name: E(confirm={retirement.source}).")
 
 
-def _lacking(found: MoveState, leave: Sequence[str]) -> dict[Standing | None, list[str]]:
+def _lacking(found: MoveState, leave: Sequence[str]) -> dict[SyncState | None, list[str]]:
     """Return what the target does not have, and no one gives up, by how it stands."""
-    lacking: dict[Standing | None, list[str]] = {}
+    lacking: dict[SyncState | None, list[str]] = {}
     for one in comparisons(found):
         if named(one) and not one.safe and not left(one, leave):
             why = f" ({one.what.outside})" if isinstance(one.what, Volume) and one.what.outside else ""
-            lacking.setdefault(one.standing, []).append(f"{one}{why}")
+            lacking.setdefault(one.sync_state, []).append(f"{one}{why}")
     return lacking
 
 
 def lost_with(retirement: Retirement, found: MoveState, leave: Sequence[str]) -> list[str]:
     """Return what goes with the engine, each by its name."""
-    things = list(comparisons(found))
+    resources = list(comparisons(found))
     lost = {
-        "what migrate_leave names": [str(one) for one in things if not one.safe and left(one, leave)],
+        "what migrate_leave names": [str(one) for one in resources if not one.safe and left(one, leave)],
         "what no copy carries": incomplete(found),
-        "what has no name": [f"{one.thing.kind.value} {one.what.name}" for one in things if not (named(one) or one.safe)],
+        "what has no name": [f"{one.resource.kind.value} {one.what.name}" for one in resources if not (named(one) or one.safe)],
         "containers, with what they hold outside of volumes": [_held(one) for one in found.source.containers],
     }
     return [

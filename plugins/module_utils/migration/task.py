@@ -17,10 +17,24 @@ from ..core.subject import Result, Subject
 from ..core.system.home import lock_directory
 from ..core.system.lock import Lock
 from ..manifest.file import ManifestFile
-from ..manifest.model import Kind, Reading, Row, Status, Thing
+from ..manifest.model import Fingerprint, Kind, Resource, Row, Status
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import ARRIVAL, CopyImages, CopyVolume, GiveBack, Image, MoveSpec, MoveState, Note, Read, Sweep, Unpause, same, shown
+from .model import (
+    ARRIVAL,
+    CopyImages,
+    CopyVolume,
+    GiveBack,
+    Image,
+    MoveSpec,
+    MoveState,
+    Note,
+    Sweep,
+    Unpause,
+    VolumePair,
+    same,
+    shown,
+)
 from .plan import plan_move, room_for
 from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
@@ -61,7 +75,7 @@ class Mover(Subject[MoveSpec, MoveState]):
 
     def __init__(self) -> None:
         # What this run has copied: volumes as they were read, and blobs of images by their ids at the target.
-        self.copied: dict[str, Read] = {}
+        self.copied: dict[str, VolumePair] = {}
         self.sent: dict[str, tuple[str, ...]] = {}
         # What no archive carries of a volume that was copied, in words, by its name.
         self.left: dict[str, tuple[str, ...]] = {}
@@ -194,7 +208,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         arrived = self.ends.source.send_images(target, step.images, images.known_blobs(there, step.images, self.sent))
         self.sent |= {one.image.id: one.blobs for one in arrived.values() if one.blobs}
         moved = [
-            Row(Thing(Kind.IMAGE, called), Status.MOVED, Reading(image.content), Reading(arrived[name].image.content))
+            Row(Resource(Kind.IMAGE, called), Status.MOVED, Fingerprint(image.content), Fingerprint(arrived[name].image.content))
             for image in step.images
             for called, name in zip(image.called, image.names, strict=True)
         ]
@@ -216,16 +230,16 @@ class Mover(Subject[MoveSpec, MoveState]):
     def _copy_volume(self, step: CopyVolume) -> None:
         volume, target = step.volume, self.ends.target
         row = step.filled or self._fill(step)
-        filled = row.target or Reading("")
+        filled = row.target or Fingerprint("")
         if step.replaces:
             volumes.remove_known(target, volume.name, step.replaces.digest, str(step))
         kept = {key: value for key, value in volume.labels.items() if key != ARRIVAL}
         named = replace(volume, labels={**kept, ARRIVAL: filled.identity})
-        there = Reading(filled.digest, volumes.put_in_place(target, named, row.work))
+        there = Fingerprint(filled.digest, volumes.put_in_place(target, named, row.work))
         self.manifest.append(replace(row, status=Status.MOVED, target=there, work="", replaces=None))
         with target.side.trouble(str(step)):
             volumes.remove(target, row.work)
-        self.copied[volume.name] = Read(row.source or Reading(""), there, same=True)
+        self.copied[volume.name] = VolumePair(row.source or Fingerprint(""), there, same=True)
 
     def _fill(self, step: CopyVolume) -> Row:
         """Copy a volume under its temporary name. Returns its row, which says what it is going to be."""
@@ -235,8 +249,8 @@ class Mover(Subject[MoveSpec, MoveState]):
             copied = self.ends.source.send_volume(self.ends.target, step.volume, work)
         if copied.left:
             self.left[name] = copied.left
-        target = Reading(copied.arrived, secrets.token_hex(8))
-        row = Row(Thing(Kind.VOLUME, name), Status.FILLED, Reading(copied.sent), target, replaces=step.replaces, work=work)
+        target = Fingerprint(copied.arrived, secrets.token_hex(8))
+        row = Row(Resource(Kind.VOLUME, name), Status.FILLED, Fingerprint(copied.sent), target, replaces=step.replaces, work=work)
         self.manifest.append(row)
         return row
 

@@ -20,7 +20,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import exchange_unix
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move.evidence import manifest_of
 
 from rehearsal.processes.daemon import Daemon
@@ -188,7 +188,7 @@ def old_vm(note: Mapping[str, Any]) -> Break:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_STATE_HOME", patient.inside["XDG_STATE_HOME"])
             manifest = manifest_of(parse_name(note["profile"]), note["id"])
-            manifest.append(Row(Thing(Kind.IMAGE, "web:1"), Status.LEFT))
+            manifest.append(Row(Resource(Kind.IMAGE, "web:1"), Status.LEFT))
 
     return happens
 

@@ -6,19 +6,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint, Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
     Container,
     Image,
     Inventory,
     MoveState,
-    Read,
     Volume,
+    VolumePair,
 )
 
 WEB, DB = Image("sha256:1", ("web:1", "web:2"), ("layer",), config="c"), Volume("db")
-BYTES = Reading("bytes")
-ARRIVED = Read(BYTES, Reading("bytes", "first"), same=True)
+BYTES = Fingerprint("bytes")
+ARRIVED = VolumePair(BYTES, Fingerprint("bytes", "first"), same=True)
 NAMELESS, MINE = Volume("f00", anonymous=True), Container("1", "mine", "web:1", "", "exited", own=2048)
 FOUND = MoveState(
     Inventory("old", images=(WEB, Image("sha256:9")), volumes=(DB, NAMELESS)),
@@ -26,7 +26,7 @@ FOUND = MoveState(
     0.0,
     volumes={"db": ARRIVED},
 )
-ROW = Row(Thing(Kind.VOLUME, "db"), Status.MOVED, BYTES, Reading("bytes", "first"))
+ROW = Row(Resource(Kind.VOLUME, "db"), Status.MOVED, BYTES, Fingerprint("bytes", "first"))
 
 
 def at_source(**more: Any) -> MoveState:
@@ -39,6 +39,6 @@ def at_target(**more: Any) -> MoveState:
     return replace(FOUND, target=replace(FOUND.target, **more))
 
 
-def volume(read: Read | None, row: Row | None = None) -> MoveState:
+def volume(read: VolumePair | None, row: Row | None = None) -> MoveState:
     """Return them with what was read and noted of volume db."""
-    return replace(FOUND, volumes={"db": read} if read else {}, rows={ROW.thing: row} if row else {})
+    return replace(FOUND, volumes={"db": read} if read else {}, rows={ROW.resource: row} if row else {})

@@ -24,7 +24,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.defaults im
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Step
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Reading
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
@@ -119,7 +119,7 @@ class Directories(Inside):
     def found(self, paths: Sequence[str]) -> dict[str, Held]:
         """Return which directories are there."""
         there = {path: self.vm.inside(path) for path in paths if self.vm.inside(path).exists()}
-        return {path: Held(Reading("", str(place.stat().st_ino)), not any(place.iterdir())) for path, place in there.items()}
+        return {path: Held(Fingerprint("", str(place.stat().st_ino)), not any(place.iterdir())) for path, place in there.items()}
 
     def contents(
         self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None

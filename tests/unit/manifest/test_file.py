@@ -10,12 +10,12 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.manifest import file
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.file import ManifestFile
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint, Kind, Resource, Row, Status
 
-ODD = Thing(Kind.VOLUME, 'a "b"\nü\u2028')
-IMAGE = Thing(Kind.IMAGE, "web:1")
-BEGUN = Row(ODD, Status.BEGUN, Reading("d", "i"), work="moving-1")
-MOVED = Row(ODD, Status.MOVED, Reading("d", "i"), Reading("e", "j"))
+ODD = Resource(Kind.VOLUME, 'a "b"\nü\u2028')
+IMAGE = Resource(Kind.IMAGE, "web:1")
+BEGUN = Row(ODD, Status.BEGUN, Fingerprint("d", "i"), work="moving-1")
+MOVED = Row(ODD, Status.MOVED, Fingerprint("d", "i"), Fingerprint("e", "j"))
 LEFT = Row(IMAGE, Status.LEFT, reason="named in leave")
 
 
@@ -76,7 +76,7 @@ def test_rows_of_a_newer_release_are_refused() -> None:
 
 def test_a_large_file_is_written_again_without_replaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
-        manifest().append(Row(ODD, Status.BEGUN, Reading(str(number))))
+        manifest().append(Row(ODD, Status.BEGUN, Fingerprint(str(number))))
     monkeypatch.setattr(file, "_LARGEST_BYTES", 100)
     manifest().append(MOVED)
     assert manifest().rows() == {ODD: MOVED}

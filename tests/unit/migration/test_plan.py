@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint, Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
     MOVING,
     Container,
@@ -20,10 +20,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.model 
     Inventory,
     MoveSpec,
     MoveState,
-    Read,
     Sweep,
     Unpause,
     Volume,
+    VolumePair,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.plan import in_batches, plan_move, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
@@ -32,9 +32,9 @@ GIB = 1 << 30
 DAY = 86400.0
 NOW = 1000 * DAY
 EMPTY = Inventory("t")
-DB = Thing(Kind.VOLUME, "db")
-HERE, THERE = Reading("bytes"), Reading("bytes", "first")
-OTHER = {"db": Read(HERE, Reading("other", "other"))}
+DB = Resource(Kind.VOLUME, "db")
+HERE, THERE = Fingerprint("bytes"), Fingerprint("bytes", "first")
+OTHER = {"db": VolumePair(HERE, Fingerprint("other", "other"))}
 FILLED = Row(DB, Status.FILLED, HERE, THERE, work=f"{MOVING}db")
 
 
@@ -114,7 +114,7 @@ def test_a_volume_is_kept_unless_it_is_ours_or_named() -> None:
     assert str(plan.pending[0]).endswith(
         "To lose what the target has, name it in O(replace); to lose what the source has, in O(leave)."
     )
-    again = plan_move(found(Volume("db"), **both, volumes={"db": Read(HERE, THERE, same=True)}), MoveSpec())
+    again = plan_move(found(Volume("db"), **both, volumes={"db": VolumePair(HERE, THERE, same=True)}), MoveSpec())
     assert (copied(again), again.pending, again.actions) == ([], (), [])
     (step,) = plan_move(found(Volume("db", 5), **both, volumes=OTHER), MoveSpec(replace=frozenset(["db"]))).steps
     assert isinstance(step, CopyVolume) and step.replaces == OTHER["db"].target
@@ -125,7 +125,7 @@ def test_a_volume_is_kept_unless_it_is_ours_or_named() -> None:
 
 def test_a_volume_that_changed_at_the_source_alone_is_copied_again() -> None:
     rows = {DB: Row(DB, Status.MOVED, HERE, THERE)}
-    read = Read(Reading("new"), THERE)
+    read = VolumePair(Fingerprint("new"), THERE)
     (step,) = plan_move(found(Volume("db", 5), target=[Volume("db")], rows=rows, volumes={"db": read}), MoveSpec()).steps
     assert isinstance(step, CopyVolume) and step.replaces == THERE
     assert str(step) == "replace volume 'db' (5 bytes; changed since it was copied)"
@@ -139,21 +139,23 @@ def test_a_volume_that_a_container_at_the_target_holds_waits() -> None:
 
 
 def test_a_volume_that_can_not_be_read_waits_with_the_reason() -> None:
-    broken = Read(Reading("unread"), error=CommandFailed("compare volume 'db'", "it is broken", "Mend it."))
+    broken = VolumePair(Fingerprint("unread"), error=CommandFailed("compare volume 'db'", "it is broken", "Mend it."))
     plan = plan_move(found(Volume("db"), target=[Volume("db")], volumes={"db": broken}), MoveSpec())
     assert [str(item) for item in plan.pending] == ["volume 'db': its copy is pending because it is broken. Mend it."]
 
 
 def test_a_volume_that_was_filled_and_not_named_is_continued_while_containers_write() -> None:
-    for target, read in (([], None), ([Volume("db")], Reading("nothing", "first"))):
-        unfinished = {"rows": {DB: FILLED}, "volumes": {"db": Read(HERE, read, work="bytes", empty=True)}}
+    for target, read in (([], None), ([Volume("db")], Fingerprint("nothing", "first"))):
+        unfinished = {"rows": {DB: FILLED}, "volumes": {"db": VolumePair(HERE, read, work="bytes", empty=True)}}
         (step,) = plan_move(found(Volume("db"), container("web", "db"), target=target, **unfinished), MoveSpec()).steps
         assert isinstance(step, CopyVolume) and not step.pause and step.filled == FILLED and not step.replaces
         assert str(step) == "copy volume 'db' (what an earlier run has copied)"
 
 
-@pytest.mark.parametrize("read", [Read(Reading("changed"), work="bytes"), Read(HERE, work="changed"), Read(HERE)])
-def test_a_complete_copy_that_is_not_what_the_source_has_is_made_again(read: Read) -> None:
+@pytest.mark.parametrize(
+    "read", [VolumePair(Fingerprint("changed"), work="bytes"), VolumePair(HERE, work="changed"), VolumePair(HERE)]
+)
+def test_a_complete_copy_that_is_not_what_the_source_has_is_made_again(read: VolumePair) -> None:
     (step,) = plan_move(found(Volume("db"), rows={DB: FILLED}, volumes={"db": read}), MoveSpec()).steps
     assert isinstance(step, CopyVolume) and step.filled is None
 
@@ -178,8 +180,8 @@ def test_a_volume_that_a_container_may_write_to_waits_or_is_paused(state: str, h
 
 
 def test_data_that_an_interrupted_run_has_taken_aside_is_given_back_first() -> None:
-    target = Reading("before", "then")
-    state = found(Volume("db"), target=[Volume("db")], volumes={"db": Read(HERE, target)}, aside=frozenset({"db", "gone"}))
+    target = Fingerprint("before", "then")
+    state = found(Volume("db"), target=[Volume("db")], volumes={"db": VolumePair(HERE, target)}, aside=frozenset({"db", "gone"}))
     plan = plan_move(state, MoveSpec(replace=frozenset({"db"})))
     assert plan.actions == [
         "give back the data of volume 'db' (an interrupted run has taken it aside)",
@@ -256,8 +258,8 @@ def test_too_little_space_is_refused_with_both_numbers() -> None:
 
 def test_the_room_is_told_with_what_the_source_packs_meanwhile() -> None:
     there = found(image("a", size=3 * GIB), image("b", size=GIB), Volume("db", 2 * GIB), Volume("old", 9), free=41 * GIB)
-    old = Thing(Kind.VOLUME, "old")
-    there = replace(there, rows={old: replace(FILLED, thing=old)}, volumes={"old": Read(HERE, work="bytes")})
+    old = Resource(Kind.VOLUME, "old")
+    there = replace(there, rows={old: replace(FILLED, resource=old)}, volumes={"old": VolumePair(HERE, work="bytes")})
     room = room_for(plan_move(there, MoveSpec()).steps, there)
     assert (room.needed, room.packing, room.free) == (9 * GIB, 3 * GIB, 41 * GIB)
     needs = "The move needs 9.0 GiB at the target"

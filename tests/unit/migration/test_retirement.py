@@ -6,8 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Reading
-from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image, Inventory, MoveState, Read, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
+    Image,
+    Inventory,
+    MoveState,
+    Volume,
+    VolumePair,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.migration.retirement import (
     Retirement,
     in_words,
@@ -34,8 +40,8 @@ def test_an_engine_of_which_all_has_moved_may_go() -> None:
         (SPEC, at_target(images=(replace(WEB, id="sha256:2", config="other"),)), "different on both sides: image 'web:1'"),
         (SPEC, volume(None), "not at the target: volume 'db'"),
         (SPEC, volume(None, ROW), "no longer at the target: volume 'db'"),
-        (SPEC, volume(Read(Reading("new"), ROW.target), ROW), "changed at the source since it was copied: volume 'db'"),
-        (SPEC, volume(Read(BYTES, Reading("other", "other"))), "different on both sides: volume 'db'"),
+        (SPEC, volume(VolumePair(Fingerprint("new"), ROW.target), ROW), "changed at the source since it was copied: volume 'db'"),
+        (SPEC, volume(VolumePair(BYTES, Fingerprint("other", "other"))), "different on both sides: volume 'db'"),
         (SPEC, at_source(volumes=(Volume("nfs", outside="it is far"),)), "not movable: volume 'nfs' (it is far)"),
         (SPEC, at_source(images=(Image("sha256:3", digests=("a@sha256:3",)),)), "not at the target: image 'a@sha256:3'"),
         (replace(SPEC, confirm=""), FOUND, "its whole content would be lost"),
@@ -54,7 +60,7 @@ def test_what_the_user_left_behind_by_name_keeps_no_engine() -> None:
 
 
 def test_a_day_at_the_target_keeps_no_engine() -> None:
-    assert list(reasons_against(SPEC, volume(Read(BYTES, Reading("a day", "first")), ROW), ())) == []
+    assert list(reasons_against(SPEC, volume(VolumePair(BYTES, Fingerprint("a day", "first")), ROW), ())) == []
 
 
 def test_what_goes_with_it_is_named() -> None:

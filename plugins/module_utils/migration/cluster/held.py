@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...core.plan import Pending, in_number
-from ...manifest.model import Standing
+from ...manifest.model import SyncState
 from ..move.objects import called, key_of
 from ..wording import listed, torn
 from .belonging import REACHABLE
@@ -40,7 +40,7 @@ def _why(item: Mapping[str, Any], found: ClusterMoveState, spec: ClusterMoveSpec
     claim = next((one for one in found.source.objects.claims if one.claim == name), None)
     if claim is None or claim.volume in found.filled:
         return
-    if found.standings.get(name) is Standing.CONFLICT:
+    if found.states.get(name) is SyncState.CONFLICT:
         reason = f"'{place_of(claim, found.target)}' in the new cluster has other content, and both are kept"
         yield Pending(target, copy, reason, "Empty that directory to have it copied, and run again.", kind="conflict")
     if name in found.lost:

@@ -10,7 +10,7 @@ from typing import Any
 from ...colima.model.state import ProfileState
 from ...colima_paths import Name
 from ...core.plan import Step
-from ...manifest.model import Row, Standing
+from ...manifest.model import Row, SyncState
 from ..model import Image, Inventory
 from ..move.model import Claim, Objects
 
@@ -83,7 +83,7 @@ class ClusterMoveState:
     """Everything that a plan needs to know. current: the profile; others: further ones. free: bytes in its VM, None: not known.
 
     missing: names of images that the new cluster lacks. filled: volumes whose data has arrived. lost: claims whose directory the
-    engine's machine does not have. incomplete: keys of accounts that lack the name of a pull secret. standings: how both sides of
+    engine's machine does not have. incomplete: keys of accounts that lack the name of a pull secret. states: how both sides of
     a claim stand to each other, where the new cluster has its directory. unnoted: rows of what has arrived, without the id of the
     VM. paused: containers that a killed run has left paused, by id.
     """
@@ -98,7 +98,7 @@ class ClusterMoveState:
     incomplete: frozenset[str] = frozenset()
     mounted: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    states: Mapping[str, SyncState] = field(default_factory=dict)
     unnoted: tuple[Row, ...] = ()
     paused: frozenset[str] = frozenset()
     free: int | None = None

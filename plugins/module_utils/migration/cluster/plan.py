@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
-from ...manifest.model import Standing
+from ...manifest.model import SyncState
 from ..model import Image, Note
 from ..move.model import Claim
 from ..move.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, is_below, key_of
@@ -134,13 +134,13 @@ def plan_ready(found: ClusterMoveState, spec: ClusterMoveSpec) -> Plan:
 def plan_verify(found: ClusterMoveState, spec: ClusterMoveSpec) -> Plan:
     """Return nothing to do, or what is not as it is in the old cluster."""
     plan = plan_ready(found, spec)
-    stale = [name for name, one in found.standings.items() if one in (Standing.SOURCE_CHANGED, Standing.CONFLICT)]
+    stale = [name for name, one in found.states.items() if one in (SyncState.SOURCE_CHANGED, SyncState.CONFLICT)]
     reason = "the old cluster has changed it since it was copied, or it did not come from there"
     remedy = "Look at both. To copy it once more, delete its claim in the new cluster, and run the move again."
     refusals = (*plan.refusals, *(NotVerified(f"verify volume '{one}'", reason, remedy) for one in stale))
-    used = [name for name, one in found.standings.items() if one is Standing.TARGET_CHANGED]
+    used = [name for name, one in found.states.items() if one is SyncState.TARGET_CHANGED]
     notes = [f"Changed in the new cluster since they arrived, and kept: {listed(used, _MOST)}."] if used else []
-    if not found.standings:
+    if not found.states:
         notes.append("No volume was compared: the new cluster has none of the old one's.")
     return replace(plan, refusals=refusals, warnings=(*plan.warnings, *notes))
 

@@ -9,7 +9,7 @@ from typing import IO
 
 from ...core.errors import CommandFailed
 from ...docker.stream import EngineRefused
-from ...manifest.model import Reading
+from ...manifest.model import Fingerprint
 from ..move.guest import Inside
 from ..move.model import CLUSTER, Claim
 from ..transfer import volumes
@@ -41,7 +41,7 @@ def send_claim(
     step: SendClaim,
     quiet: Callable[[], contextlib.AbstractContextManager[None]],
     say: Callable[[], object],
-) -> Reading:
+) -> Fingerprint:
     """Send the data of a volume, and give it its place once it is the same. Returns the reading of it there.
 
     quiet: keeps it from being written meanwhile.
@@ -62,7 +62,7 @@ def send_claim(
         identity = inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
         sent = pipe.result()
     meter.done()
-    return Reading(sent, identity)
+    return Fingerprint(sent, identity)
 
 
 def digest_of(source: volumes.Place, claim: Claim) -> str:

@@ -23,7 +23,7 @@ from ...core.system.home import home, lock_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
 from ...manifest.file import ManifestFile
-from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing
+from ...manifest.model import Fingerprint, Kind, Resource, Row, Status, SyncState
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
 from ..model import Note, Unpause
@@ -45,7 +45,7 @@ from .usage import containers_of, pods_of
 _WAIT_SECONDS = 5.0
 # On the disk on which the data of volumes is, too.
 _ENGINE = "/var/lib/containerd"
-_ARRIVED = (Standing.ARRIVED, Standing.SOURCE_CHANGED, Standing.TARGET_CHANGED)
+_ARRIVED = (SyncState.ARRIVED, SyncState.SOURCE_CHANGED, SyncState.TARGET_CHANGED)
 _PLANS: Mapping[str, Callable[[ClusterMoveState, ClusterMoveSpec], Plan]] = {
     COPY: plan_copy,
     READY: plan_ready,
@@ -135,8 +135,8 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
         """Return also which images and volumes the target has, and the size of the missing ones."""
         claims, target = found.source.objects.claims, found.target
         self.manifest = ManifestFile(f"{found.source.uid}@{self.asked.context}", f"the cluster of {self.asked.profile.id}")
-        standings, unnoted = self._compared(claims, target)
-        filled = frozenset(one.volume for one in claims if standings.get(one.claim) in _ARRIVED)
+        states, unnoted = self._compared(claims, target)
+        filled = frozenset(one.volume for one in claims if states.get(one.claim) in _ARRIVED)
         sizes = {one.volume: size_of(self.engine, one) for one in claims if one.volume not in filled} if not self.first else {}
         lost = frozenset(one.claim for one in claims if sizes.get(one.volume, 0) is None)
         if self.first is None:
@@ -144,30 +144,30 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
             objects = replace(found.source.objects, claims=claims)
             found = replace(found, source=replace(found.source, objects=objects), free=free_bytes(self.asked.profile, _ENGINE))
             self.first = found.source, lost
-        found = replace(found, filled=filled, lost=self.first[1], standings=standings, unnoted=unnoted)
+        found = replace(found, filled=filled, lost=self.first[1], states=states, unnoted=unnoted)
         return replace(found, missing=frozenset(self.inside.missing(CLUSTER, wanted_images(found, self.asked))))
 
-    def _compared(self, claims: Iterable[Claim], target: Target) -> tuple[dict[str, Standing], tuple[Row, ...]]:
+    def _compared(self, claims: Iterable[Claim], target: Target) -> tuple[dict[str, SyncState], tuple[Row, ...]]:
         """Return how volumes that the new cluster has stand to the old one's, and rows for what has come and is not noted.
 
         To verify, both sides are read. Otherwise that is spared for what has arrived in this very directory of this VM.
         """
         places = {one.claim: (one, place_of(one, target)) for one in claims}
         there, rows = self.inside.found([path for _one, path in places.values()]), self.manifest.rows()
-        vm, standings, unnoted = vm_id(self.colima.paths.instance(self.asked.profile)), dict[str, Standing](), list[Row]()
+        vm, states, unnoted = vm_id(self.colima.paths.instance(self.asked.profile)), dict[str, SyncState](), list[Row]()
         for name, (claim, path) in places.items():
-            row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Status.BEGUN))
+            row = rows.get(Resource(Kind.CLAIM, name), Row(Resource(Kind.CLAIM, name), Status.BEGUN))
             if path not in there:
                 continue
             if is_mine(row, vm, there[path].reading.identity) and self.asked.phase != VERIFY:
-                standings[name] = Standing.ARRIVED
+                states[name] = SyncState.ARRIVED
                 continue
             held = self.inside.readings({name: path}, partial(self._say, f"comparing volume '{name}'"))[name]
-            source = Reading(digest_of(self.engine, claim))
-            standings[name] = stands(row, vm, source, held)
-            if standings[name] is Standing.ARRIVED and not is_in(row, vm):
+            source = Fingerprint(digest_of(self.engine, claim))
+            states[name] = stands(row, vm, source, held)
+            if states[name] is SyncState.ARRIVED and not is_in(row, vm):
                 unnoted.append(arrived(replace(row, source=source), "", source.digest, held.reading.identity))
-        return standings, tuple(unnoted)
+        return states, tuple(unnoted)
 
     def _note(self, row: Row, digest: str, identity: str) -> None:
         self.manifest.append(arrived(row, mark(self.colima.paths.instance(self.asked.profile)), digest, identity))
@@ -189,7 +189,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
             send_images(self.engine.side, self.inside, step, say)
         elif isinstance(step, SendClaim):
             there = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
-            row = Row(Thing(Kind.CLAIM, step.claim.claim), Status.FILLED, Reading(there.digest))
+            row = Row(Resource(Kind.CLAIM, step.claim.claim), Status.FILLED, Fingerprint(there.digest))
             self._note(row, there.digest, there.identity)
         elif isinstance(step, Note):
             for one in step.rows:
@@ -235,7 +235,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
             "volumes": [{"name": one.claim, "bytes": one.size} for one in chosen.claims],
             "objects": [called(one) for one in chosen.items],
             "workloads": list(chosen.ready),
-            "compared": list(found.standings),
+            "compared": list(found.states),
             **room.public(f"in profile '{outcome.spec.profile}'", check_mode=outcome.check_mode),
         }
 

@@ -11,11 +11,11 @@ from ...colima.client.retained_vms import KEPT, LEAVING, RETURNING, RetainedVm, 
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
-from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing
+from ...manifest.model import Fingerprint, Kind, Resource, Row, Status, SyncState
 from ..model import Note
 from ..wording import listed
 from .archive import missing
-from .evidence import arrived, claim_thing, going, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
+from .evidence import arrived, claim_key, going, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
 from .model import (
     PLAYBOOK,
@@ -51,7 +51,7 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
         Fill("fill", f"volume '{one.claim.claim}'", size_in_words(one.size), saved=one)
         # What is below another volume comes with that one, and is compared then.
         for one in sorted(archive.claims, key=lambda one: one.claim.path.count("/"))
-        if not _given_up(one, spec) and _stands(one, found) in (Standing.NEW, Standing.LOST)
+        if not _given_up(one, spec) and _stands(one, found) in (SyncState.NEW, SyncState.LOST)
     ]
     # It is noted before a pod can change it.
     if rows := tuple(_there(found, spec)):
@@ -62,7 +62,7 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     return Plan(tuple(steps))
 
 
-_OTHERS = (Standing.CONFLICT, Standing.SOURCE_CHANGED)
+_OTHERS = (SyncState.CONFLICT, SyncState.SOURCE_CHANGED)
 
 
 def _why_not_filled(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> tuple[WorkstationError, ...]:
@@ -89,9 +89,9 @@ def is_verified(found: RuntimeMoveState) -> bool:
     return bool(found.rows) and found.current.exists and not lacking(found.rows, found.vm)
 
 
-def _stands(saved: SavedClaim, found: RuntimeMoveState) -> Standing:
-    row, there = found.rows.get(claim_thing(saved)), found.arrived.volumes.get(saved.claim.claim)
-    return stands(row, found.vm, Reading(saved.contents), there)
+def _stands(saved: SavedClaim, found: RuntimeMoveState) -> SyncState:
+    row, there = found.rows.get(claim_key(saved)), found.arrived.volumes.get(saved.claim.claim)
+    return stands(row, found.vm, Fingerprint(saved.contents), there)
 
 
 def _given_up(saved: SavedClaim, spec: RuntimeMoveSpec) -> bool:
@@ -112,7 +112,7 @@ def _there(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Iterator[Row]:
                 _image_row(found, tag, image.content) for image in batch.images for tag in image.tags if _is_new(found, tag)
             )
     for saved in found.archive.claims:
-        row = found.rows.get(claim_thing(saved))
+        row = found.rows.get(claim_key(saved))
         held = found.arrived.volumes.get(saved.claim.claim)
         if row is None or row.status is Status.LEFT or is_in(row, found.vm):
             continue
@@ -123,12 +123,12 @@ def _there(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Iterator[Row]:
 
 
 def _is_new(found: RuntimeMoveState, tag: str) -> bool:
-    row = found.rows.get(Thing(Kind.IMAGE, tag))
+    row = found.rows.get(Resource(Kind.IMAGE, tag))
     return row is not None and not is_in(row, found.vm)
 
 
 def _image_row(found: RuntimeMoveState, tag: str, digest: str) -> Row:
-    return arrived(found.rows[Thing(Kind.IMAGE, tag)], "", digest)
+    return arrived(found.rows[Resource(Kind.IMAGE, tag)], "", digest)
 
 
 def plan_ready(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
@@ -138,7 +138,9 @@ def plan_ready(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
         return Plan(refusals=(problem,))
     if old_vm(found) is None or is_verified(found):
         return Plan()
-    objects = [row for row in found.rows.values() if row.thing.kind is Kind.OBJECT and row.thing.name in found.arrived.objects]
+    objects = [
+        row for row in found.rows.values() if row.resource.kind is Kind.OBJECT and row.resource.name in found.arrived.objects
+    ]
     rows = tuple(arrived(row, "") for row in objects if not is_in(row, found.vm))
     noted = tuple(step for step in left_to_do.steps if isinstance(step, Note))
     return Plan((*noted, Note("note", "that everything has arrived", silent=True, rows=rows)) if rows else noted)
@@ -243,12 +245,12 @@ def _kept_back(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Wor
     if left := unnamed(lacking(found.rows, found.vm), spec.leave):
         reason = f"not in the profile's VM: {_listed(left)}"
         return RefusedStep(what, reason, f"Run {PLAYBOOK} to its end, and then this.")
-    alone = [one for one in staying(found.rows) if one.status is Status.IMMOVABLE and is_data(one.thing)]
+    alone = [one for one in staying(found.rows) if one.status is Status.IMMOVABLE and is_data(one.resource)]
     if alone := unnamed(alone, spec.leave):
-        remedy = f"Take that out with {PLAYBOOK}, --tags back, or name what you give up: O(leave=[{name_of(alone[0].thing)}])."
+        remedy = f"Take that out with {PLAYBOOK}, --tags back, or name what you give up: O(leave=[{name_of(alone[0].resource)}])."
         return RefusedStep(what, f"only it has {_listed(alone)}", remedy)
     return None
 
 
 def _listed(rows: Iterable[Row]) -> str:
-    return listed([in_words(one.thing) for one in rows], _MOST)
+    return listed([in_words(one.resource) for one in rows], _MOST)

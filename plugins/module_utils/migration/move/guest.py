@@ -16,7 +16,7 @@ from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import in_number
 from ...core.system.logfmt import final_message
-from ...manifest.model import Reading
+from ...manifest.model import Fingerprint
 from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, contents_in
@@ -76,7 +76,7 @@ class Inside:
     def found(self, paths: Sequence[str]) -> dict[str, Held]:
         """Return the existing ones of these directories, without digests."""
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
-        held = {path: Held(Reading("", one.removeprefix(_EMPTY)), one.startswith(_EMPTY)) for path, one in said}
+        held = {path: Held(Fingerprint("", one.removeprefix(_EMPTY)), one.startswith(_EMPTY)) for path, one in said}
         return {path: one for path, one in held.items() if one.reading.identity != _ABSENT}
 
     def left_out(self, paths: Sequence[str]) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from ...colima.client.retained_vms import RetainedVm
 from ...colima.model.state import ProfileState
 from ...colima_paths import Name
 from ...core.plan import Step
-from ...manifest.model import Reading, Row, Thing
+from ...manifest.model import Fingerprint, Resource, Row
 from ..model import Image, Inventory
 
 PLAYBOOK = "playbooks/move.yml"
@@ -92,7 +92,7 @@ class Archive:
 class RuntimeMoveSpec:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
 
-    leave: patterns of things that the user gives up. days: for which a VM that is given up can come back; 0: it goes at once.
+    leave: patterns of resources that the user gives up. days: for which a VM that is given up can come back; 0: it goes at once.
 
     unattended: no one has seen the plan, so nothing may stay behind.
     """
@@ -119,7 +119,7 @@ class Held:
     The identity tells it from another directory of its name; it is "other" for anything but a directory.
     """
 
-    reading: Reading
+    reading: Fingerprint
     empty: bool = False
 
 
@@ -140,7 +140,7 @@ class Arrived:
 class RuntimeMoveState:
     """The profile and everything of its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
-    engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each thing of the
+    engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each resource of the
     old VM. place: where its archive is. free: there. parts: there is a VM, or something of one. left: a killed run has left
     something of a VM that it removed. others: names of the other profiles.
     """
@@ -153,7 +153,7 @@ class RuntimeMoveState:
     objects: Objects | None = None
     arrived: Arrived = Arrived()
     vm: str = ""
-    rows: Mapping[Thing, Row] = field(default_factory=dict)
+    rows: Mapping[Resource, Row] = field(default_factory=dict)
     place: Path = Path()
     free: int = 0
     one_disk: bool = True

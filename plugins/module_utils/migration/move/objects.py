@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ...manifest.model import Kind, Row, Status, Thing
+from ...manifest.model import Kind, Resource, Row, Status
 from ..wording import listed
 from .model import Claim, Objects
 
@@ -108,13 +108,13 @@ def _stays(
     goes, volumes = {key_of(one) for one in moved}, {one.volume for one in claims}
     for one in items:
         if (why := _why_not_moved(one, namespaces)) and key_of(one) not in goes:
-            yield Row(Thing(Kind.OBJECT, key_of(one)), Status.IMMOVABLE, reason=why)
+            yield Row(Resource(Kind.OBJECT, key_of(one)), Status.IMMOVABLE, reason=why)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
         if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
             left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
             status, reason = (Status.LEFT, "O(namespaces) leaves it out") if left else (Status.IMMOVABLE, "no claim uses it")
-            yield Row(Thing(Kind.CLAIM, name), status, reason=reason)
+            yield Row(Resource(Kind.CLAIM, name), status, reason=reason)
 
 
 def _why_not_moved(item: Mapping[str, Any], namespaces: Sequence[str]) -> str:

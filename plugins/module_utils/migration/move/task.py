@@ -28,7 +28,7 @@ from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import EngineApi
 from ...manifest.file import ManifestFile
-from ...manifest.model import Kind, Status, Thing
+from ...manifest.model import Kind, Resource, Status
 from .. import inventory
 from ..engines import patience_from, silence_from
 from ..model import Inventory, Note
@@ -36,7 +36,7 @@ from ..transfer.sides import Meter, Side
 from . import archive
 from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
-from .evidence import arrived, boot_of, claim_thing, manifest_of, own_file, own_files, place_of, rows_of
+from .evidence import arrived, boot_of, claim_key, manifest_of, own_file, own_files, place_of, rows_of
 from .guest import Inside
 from .leaving import SOURCE, images_to_save, plan_leaving, room_for, runtime_of
 from .model import (
@@ -207,8 +207,9 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         places = {one.claim.claim: one.claim.path for one in saved.claims}
         volumes = self.inside.readings(places, partial(self._say, "comparing what is in the new VM"))
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
-        secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in one.thing.name for one in objects.stays) else []
-        mine = frozenset(map(key_of, objects.items)) | {one.thing.name for one in objects.stays}
+        staying = {row.resource.name for row in objects.stays}
+        secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in name for name in staying) else []
+        mine = frozenset(map(key_of, objects.items)) | staying
         if mine and found.current.live.get("kubernetes"):
             with cluster_of(self.colima, self.asked.profile) as cluster:
                 keys = cluster.keys([*objects.items, *secrets]) - cluster.incomplete(objects.items)
@@ -277,7 +278,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         self.manifest.append(*(own_file(place / name) for name in names))
 
     def _seal(self, step: Seal) -> None:
-        """Verify the archive, note what becomes of each thing that docker has at this moment, and remove what is of no use."""
+        """Verify the archive, note what becomes of each resource that docker has at this moment, and remove what is of no use."""
         place, found = self.asked.place, self.found
         engine = self._inventory()
         saved = archive.read(place, own_files(self.manifest.rows()))
@@ -289,8 +290,8 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         needed = {place / name for name in (*step.files, archive.OBJECTS, archive.SEAL)}
         useless = [path for path in own_files(before) if path not in needed]
         archive.remove(useless)
-        gone = [one for one in before if one.kind is not Kind.FILE and one not in {row.thing for row in rows}]
-        self.manifest.forget(*gone, *(Thing(Kind.FILE, str(path)) for path in useless))
+        gone = [one for one in before if one.kind is not Kind.FILE and one not in {row.resource for row in rows}]
+        self.manifest.forget(*gone, *(Resource(Kind.FILE, str(path)) for path in useless))
         self.manifest.append(*rows, own_file(place / archive.SEAL, Status.FILLED))
         archive.seal(place, step.boot, stopped=False)
 
@@ -303,7 +304,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         else:
             # The archive first: without it, the name alone is enough to go on.
             archive.remove(step.files)
-            self.manifest.forget(*(Thing(Kind.FILE, str(path)) for path in step.files))
+            self.manifest.forget(*(Resource(Kind.FILE, str(path)) for path in step.files))
             self.given_up = step.name
             if there := next((one for one in retained_vms.read(paths, name) if one.name == step.name and self.asked.days), None):
                 retained_vms.give_up(paths, there, self.asked.days)
@@ -314,8 +315,8 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         if isinstance(step, Load):
             saved = step.saved
             self.inside.load(saved.namespace, saved.images, place / saved.file, partial(self._say, str(step)))
-            things = [(Thing(Kind.IMAGE, tag), image.content) for image in saved.images for tag in image.tags]
-            self.manifest.append(*(arrived(self.found.rows[thing], vm, digest) for thing, digest in things))
+            resources = [(Resource(Kind.IMAGE, tag), image.content) for image in saved.images for tag in image.tags]
+            self.manifest.append(*(arrived(self.found.rows[resource], vm, digest) for resource, digest in resources))
         elif isinstance(step, Fill):
             self._fill(step, place, vm)
         elif isinstance(step, Create):
@@ -336,7 +337,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         identity = there.reading.identity if there else ""
         if not there or there.reading.digest != expected:
             identity = self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
-        self.manifest.append(arrived(self.found.rows[claim_thing(step.saved)], vm, expected, identity))
+        self.manifest.append(arrived(self.found.rows[claim_key(step.saved)], vm, expected, identity))
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:
         meter, seen = Meter(claim.claim, claim.size), [0]

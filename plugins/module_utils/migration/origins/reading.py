@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Union
 
 from ...core.errors import CommandFailed
-from ...manifest.model import Kind, Reading, Row, Thing
-from ..model import Container, MoveState, Read, Volume
+from ...manifest.model import Fingerprint, Kind, Resource, Row
+from ..model import Container, MoveState, Volume, VolumePair
 from ..transfer import volumes
 from ..transfer.sides import is_silence
 from ..transfer.volumes import Place
@@ -25,13 +25,13 @@ _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 def names_to_read(found: MoveState) -> list[str]:
     """Return the volumes of which both sides have something."""
     there = {one.name for one in found.target.volumes}
-    waiting = {row.thing.name for row in found.rows.values() if found.waiting(row)}
+    waiting = {row.resource.name for row in found.rows.values() if found.waiting(row)}
     return [one.name for one in found.source.volumes if not one.outside and one.name in there | waiting]
 
 
 def read_volumes(
     source: Origin, target: Place, found: MoveState, names: Collection[str], at_once: int, *, left_out: bool = False
-) -> dict[str, Read]:
+) -> dict[str, VolumePair]:
     """Return volumes as both sides have them, by name; of an unreadable one, why.
 
     left_out: whether to look, too, for what no archive carries.
@@ -46,27 +46,27 @@ class _Reader:
         self.source, self.target, self.found, self.left_out = source, target, found, left_out
         self.there = {one.name: one for one in found.target.volumes}
 
-    def read(self, name: str) -> Read:
+    def read(self, name: str) -> VolumePair:
         try:
-            read = self._read(name, self.found.rows.get(Thing(Kind.VOLUME, name)))
+            read = self._read(name, self.found.rows.get(Resource(Kind.VOLUME, name)))
             return replace(read, left=self._lost(name)) if self.left_out and read.target else read
         except CommandFailed as error:
             # An engine that is silent has nothing to say of the other volumes, either.
             if is_silence(error):
                 raise
-            return Read(Reading("unread"), error=error)
+            return VolumePair(Fingerprint("unread"), error=error)
 
-    def _read(self, name: str, row: Row | None) -> Read:
+    def _read(self, name: str, row: Row | None) -> VolumePair:
         doing, there = f"compare volume '{name}'", self.there.get(name)
-        here = Reading(_still(lambda: self.source.digest(name, doing), self.found.source.containers, name, _CHANGING))
+        here = Fingerprint(_still(lambda: self.source.digest(name, doing), self.found.source.containers, name, _CHANGING))
         work = self.found.waiting(row)
         if there is None:
-            return Read(here, work=self._filled(work, doing) if work else "")
+            return VolumePair(here, work=self._filled(work, doing) if work else "")
         passed_on = bool(work) and volumes.has_passed_on(self.target, work, name, doing)
         filled = self._filled(work, doing) if work and not passed_on else ""
         digest = _still(lambda: volumes.digest(self.target, name, doing), self.found.target.containers, name, _CHANGING_TOO)
-        target = Reading(digest, self._identity(there, row))
-        read = Read(here, target, filled, passed_on, same=here.digest == digest)
+        target = Fingerprint(digest, self._identity(there, row))
+        read = VolumePair(here, target, filled, passed_on, same=here.digest == digest)
         known = row is not None and (row.source, row.target) == (here, target)
         if read.same or known or here.digest == _CHANGING or digest == _CHANGING_TOO:
             return read

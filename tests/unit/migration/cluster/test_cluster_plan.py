@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import SyncState
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.belonging import users
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.model import (
     ClusterMoveSpec,
@@ -44,13 +44,13 @@ STORAGE = "/var/lib/rancher/k3s/storage"
 Item = dict[str, Any]
 
 
-def thing(kind: str, name: str, namespace: str = "shop", version: str = "v1", **more: Any) -> Item:
+def manifest(kind: str, name: str, namespace: str = "shop", version: str = "v1", **more: Any) -> Item:
     meta = {"name": name, "uid": f"{kind}-{name}", **more.pop("metadata", {})}
     return {"apiVersion": version, "kind": kind, "metadata": meta | ({"namespace": namespace} if namespace else {}), **more}
 
 
 def system(uid: str) -> Item:
-    return thing("Namespace", "kube-system", "", metadata={"uid": uid})
+    return manifest("Namespace", "kube-system", "", metadata={"uid": uid})
 
 
 def workload(kind: str = "Deployment", name: str = "web", claim: str = "data", **more: Any) -> Item:
@@ -58,14 +58,14 @@ def workload(kind: str = "Deployment", name: str = "web", claim: str = "data", *
     pod: Item = {"containers": [{"name": "app", "image": "web:1"}], "volumes": volumes, **more}
     status = {"readyReplicas": 1, "observedGeneration": 1}
     spec = {"replicas": 1, "template": {"spec": pod}}
-    return thing(kind, name, version="apps/v1", spec=spec, status=status, metadata={"generation": 1})
+    return manifest(kind, name, version="apps/v1", spec=spec, status=status, metadata={"generation": 1})
 
 
 def pod(claim: str = "data", read_only: bool = False) -> Item:
     mount = {"claimName": claim, "readOnly": read_only}
     spec = {"containers": [], "volumes": [{"name": "data", "persistentVolumeClaim": mount}]}
     owner = {"ownerReferences": [{"kind": "ReplicaSet"}], "uid": "u-1"}
-    return thing("Pod", "web-1", metadata=owner, spec=spec, status={"phase": "Running"})
+    return manifest("Pod", "web-1", metadata=owner, spec=spec, status={"phase": "Running"})
 
 
 def volume(**spec: Any) -> list[Item]:
@@ -74,16 +74,16 @@ def volume(**spec: Any) -> list[Item]:
     made = {"hostPath": {"path": DESKTOP}, **spec}
     disk = {"storageClassName": "hostpath", "claimRef": bound, **made}
     return [
-        thing("PersistentVolume", "pvc-1", "", spec=disk),
-        thing("PersistentVolumeClaim", "data", spec={"storageClassName": "hostpath", "volumeName": "pvc-1"}),
+        manifest("PersistentVolume", "pvc-1", "", spec=disk),
+        manifest("PersistentVolumeClaim", "data", spec={"storageClassName": "hostpath", "volumeName": "pvc-1"}),
     ]
 
 
-SHOP = [system("old"), thing("Namespace", "shop", ""), *volume(), workload()]
-NODE = thing("Node", "colima-k8s", "", metadata={"labels": {"kubernetes.io/hostname": "colima-k8s"}})
+SHOP = [system("old"), manifest("Namespace", "shop", ""), *volume(), workload()]
+NODE = manifest("Node", "colima-k8s", "", metadata={"labels": {"kubernetes.io/hostname": "colima-k8s"}})
 DEFAULT = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
-CLASS = thing("StorageClass", "local-path", "", "storage.k8s.io/v1", metadata=DEFAULT, provisioner="rancher.io/local-path")
-K3S = [system("new"), NODE, CLASS, thing("Namespace", "default", "")]
+CLASS = manifest("StorageClass", "local-path", "", "storage.k8s.io/v1", metadata=DEFAULT, provisioner="rancher.io/local-path")
+K3S = [system("new"), NODE, CLASS, manifest("Namespace", "default", "")]
 ENGINE = Inventory(
     "e", images=(Image("sha256:1", ("web:1", "web:latest"), size=5 * MIB), Image("sha256:2", ("tool:1",), size=MIB))
 )
@@ -144,7 +144,7 @@ def test_a_volume_gets_the_node_the_class_and_the_directory_of_the_new_cluster()
 
 def test_volumes_go_where_the_new_cluster_keeps_its_own() -> None:
     text = '{"nodePathMap": [{"node": "DEFAULT", "paths": ["/data/volumes"]}]}'
-    config = thing("ConfigMap", "local-path-config", "kube-system", data={"config.json": text})
+    config = manifest("ConfigMap", "local-path-config", "kube-system", data={"config.json": text})
     spec = one_of(plan_copy(found(new=[*K3S, config]), SPEC), "PersistentVolume")["spec"]
     assert spec["hostPath"]["path"] == "/data/volumes/pvc-1_shop_data"
 
@@ -156,7 +156,7 @@ def test_data_on_the_laptop_itself_stays_where_it_is() -> None:
 
 
 def test_a_node_that_is_a_container_has_its_directories_in_a_volume() -> None:
-    old = [system("old"), thing("Node", "desktop-control-plane", ""), *volume(hostPath={"path": "/var/local/pvc-1"})]
+    old = [system("old"), manifest("Node", "desktop-control-plane", ""), *volume(hostPath={"path": "/var/local/pvc-1"})]
     mounts = {"/var": "/var/lib/docker/volumes/1/_data", "/var/local/other": "/elsewhere"}
     node = Container("1", "desktop-control-plane", "kind", "", "running", mounts=mounts)
     source = source_of(old, ["*"], [], secrets=False)
@@ -242,8 +242,8 @@ def test_data_that_both_clusters_reach_is_named() -> None:
 
 
 def test_what_the_new_cluster_has_of_its_own_is_kept_and_named() -> None:
-    own = [thing("Service", "web", spec={}), *volume()]
-    plan = plan_copy(found([*SHOP, thing("Service", "web", spec={})], [*K3S, *own]), SPEC)
+    own = [manifest("Service", "web", spec={}), *volume()]
+    plan = plan_copy(found([*SHOP, manifest("Service", "web", spec={})], [*K3S, *own]), SPEC)
     assert [called(one) for one in created(plan)] == ["Namespace shop"]
     assert [one.kind for one in plan.pending] == ["conflict", "waits", "conflict"]
     assert "Service shop/web" in plan.pending[2].reason
@@ -258,7 +258,7 @@ def test_a_volume_that_the_new_cluster_has_gets_no_other_claim() -> None:
 
 def test_ports_that_others_have_are_given_up_and_named() -> None:
     def service(name: str) -> Item:
-        return thing("Service", name, spec={"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]})
+        return manifest("Service", name, spec={"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]})
 
     plan = plan_copy(found([system("old"), service("web")], [*K3S, service("other")]), SPEC)
     assert one_of(plan, "Service")["spec"]["ports"] == [{"port": 80}]
@@ -269,8 +269,8 @@ def test_ports_that_others_have_are_given_up_and_named() -> None:
 def test_kinds_that_the_new_cluster_does_not_know_stay_unless_their_definition_comes_along() -> None:
     version = "x.example/v1"
     names = {"group": "x.example", "names": {"kind": "Strange"}, "versions": [{"name": "v1"}]}
-    definition = thing("CustomResourceDefinition", "stranges.x.example", "", "apiextensions.k8s.io/v1", spec=names)
-    item = thing("Strange", "one", version=version)
+    definition = manifest("CustomResourceDefinition", "stranges.x.example", "", "apiextensions.k8s.io/v1", spec=names)
+    item = manifest("Strange", "one", version=version)
     alone = plan_copy(found([system("old"), item]), SPEC)
     assert created(alone) == [] and "Strange (x.example/v1)" in alone.warnings[0]
     assert [called(one) for one in created(plan_copy(found([system("old"), item, definition]), SPEC))] == [
@@ -281,7 +281,7 @@ def test_kinds_that_the_new_cluster_does_not_know_stay_unless_their_definition_c
 
 def test_a_workload_whose_secret_stays_is_not_waited_for() -> None:
     web = workload(containers=[{"name": "app", "image": "web:1", "env": [{"valueFrom": {"secretKeyRef": {"name": "key"}}}]}])
-    old = [system("old"), thing("Secret", "key"), web, *volume()]
+    old = [system("old"), manifest("Secret", "key"), web, *volume()]
     assert any("needs Secret shop/key" in one for one in plan_copy(found(old), SPEC).warnings)
     with_secrets = plan_copy(found(old, secrets=True), SPEC)
     assert not with_secrets.warnings and "Secret shop/key" in [called(one) for one in created(with_secrets)]
@@ -296,16 +296,16 @@ def test_what_is_made_elsewhere_is_named() -> None:
 
 
 OWN = [
-    thing("StorageClass", "hostpath", "", "storage.k8s.io/v1", provisioner="docker.io/hostpath"),
-    thing("ClusterRoleBinding", "docker-for-desktop-binding", "", subjects=[{"kind": "Group", "name": "system:serviceaccounts"}],
-          roleRef={"kind": "ClusterRole", "name": "cluster-admin"}),
-    thing("ClusterRoleBinding", "storage-provisioner", "", roleRef={"kind": "ClusterRole", "name": "provisioner"},
+    manifest("StorageClass", "hostpath", "", "storage.k8s.io/v1", provisioner="docker.io/hostpath"),
+    manifest("ClusterRoleBinding", "docker-for-desktop-binding", "", roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
+             subjects=[{"kind": "Group", "name": "system:serviceaccounts"}]),
+    manifest("ClusterRoleBinding", "storage-provisioner", "", roleRef={"kind": "ClusterRole", "name": "provisioner"},
           subjects=[{"kind": "ServiceAccount", "namespace": "kube-system", "name": "x"}]),
-    thing("ClusterRole", "provisioner", ""),
-    thing("ClusterRole", "kubeadm:get-nodes", ""),
-    thing("Namespace", "local-path-storage", ""),
-    thing("Deployment", "local-path-provisioner", "local-path-storage"),
-    thing("IngressClass", "traefik", "", metadata={"annotations": {"meta.helm.sh/release-namespace": "kube-system"}}),
+    manifest("ClusterRole", "provisioner", ""),
+    manifest("ClusterRole", "kubeadm:get-nodes", ""),
+    manifest("Namespace", "local-path-storage", ""),
+    manifest("Deployment", "local-path-provisioner", "local-path-storage"),
+    manifest("IngressClass", "traefik", "", metadata={"annotations": {"meta.helm.sh/release-namespace": "kube-system"}}),
 ]  # fmt: skip
 
 
@@ -317,10 +317,10 @@ def test_parts_of_the_old_cluster_itself_stay(item: Item) -> None:
 
 def test_rights_that_a_person_has_given_go_along() -> None:
     mine = [
-        thing("ClusterRole", "reader", ""),
-        thing("ClusterRoleBinding", "readers", "", roleRef={"kind": "ClusterRole", "name": "reader"},
+        manifest("ClusterRole", "reader", ""),
+        manifest("ClusterRoleBinding", "readers", "", roleRef={"kind": "ClusterRole", "name": "reader"},
               subjects=[{"kind": "ServiceAccount", "namespace": "shop", "name": "x"}]),
-        thing("StorageClass", "by-hand", "", provisioner="kubernetes.io/no-provisioner"),
+        manifest("StorageClass", "by-hand", "", provisioner="kubernetes.io/no-provisioner"),
     ]  # fmt: skip
     assert users(mine) == mine
 
@@ -363,8 +363,8 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
     assert "it is left to copy image 'web:1'" in plan_ready(found(), SPEC).refusals[0].message
     done = found([system("old")], missing=frozenset(), waiting=("Deployment shop/web",))
     assert "Deployment shop/web is not ready" in plan_ready(done, SPEC).refusals[0].message
-    standings = {"shop/data": Standing.SOURCE_CHANGED, "shop/more": Standing.ARRIVED, "shop/used": Standing.TARGET_CHANGED}
-    plan = plan_verify(replace(done, waiting=(), standings=standings), SPEC)
+    states = {"shop/data": SyncState.SOURCE_CHANGED, "shop/more": SyncState.ARRIVED, "shop/used": SyncState.TARGET_CHANGED}
+    plan = plan_verify(replace(done, waiting=(), states=states), SPEC)
     (refusal,) = plan.refusals
     assert "volume 'shop/data'" in refusal.message
     assert plan.warnings == ("Changed in the new cluster since they arrived, and kept: shop/used.",)
@@ -373,7 +373,7 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
 
 
 def test_a_directory_of_the_new_cluster_with_other_content_is_no_arrival() -> None:
-    there = found(missing=frozenset(), standings={"shop/data": Standing.CONFLICT})
+    there = found(missing=frozenset(), states={"shop/data": SyncState.CONFLICT})
     plan = plan_copy(there, SPEC)
     assert not any(isinstance(step, SendClaim) for step in plan.steps)
     assert "volume 'shop/data'" in str(plan.pending[0]) and "has other content, and both are kept" in str(plan.pending[0])

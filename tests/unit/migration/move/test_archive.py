@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import NotVerified
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import (
@@ -40,7 +40,7 @@ def own(place: Path, names: Iterable[str] = ()) -> list[Path]:
 
 
 def test_what_is_complete_is_read_as_it_was_written(tmp_path: Path) -> None:
-    stays = (Row(Thing(Kind.OBJECT, " Secret shop/x"), Status.IMMOVABLE, reason="out"),)
+    stays = (Row(Resource(Kind.OBJECT, " Secret shop/x"), Status.IMMOVABLE, reason="out"),)
     objects = Objects(({"kind": "Pod"},), (CLAIM,), ("Deployment shop/web",), ("jobs",), 7, stays)
     archive.note_objects(tmp_path, objects)
     files = save(tmp_path)

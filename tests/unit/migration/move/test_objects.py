@@ -19,18 +19,18 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.move.o
 POD = {"containers": [{"name": "app", "image": "docker.io/library/web"}]}
 
 
-def thing(kind: str, name: str, namespace: str = "shop", version: str = "v1", **more: Any) -> dict[str, Any]:
+def manifest(kind: str, name: str, namespace: str = "shop", version: str = "v1", **more: Any) -> dict[str, Any]:
     meta = {"name": name, "uid": "1", "resourceVersion": "2", "managedFields": [], **more.pop("metadata", {})}
     return {"apiVersion": version, "kind": kind, "metadata": meta | ({"namespace": namespace} if namespace else {}), **more}
 
 
 def deployment(name: str = "web", **more: Any) -> dict[str, Any]:
-    return thing("Deployment", name, version="apps/v1", spec={"replicas": 2, "template": {"spec": POD}}, **more)
+    return manifest("Deployment", name, version="apps/v1", spec={"replicas": 2, "template": {"spec": POD}}, **more)
 
 
 def volume(name: str = "pvc-1", claim: str = "data", path: str = "/var/lib/rancher/k3s/storage/pvc-1") -> dict[str, Any]:
     bound = {"namespace": "shop", "name": claim, "uid": "7", "resourceVersion": "9"}
-    return thing("PersistentVolume", name, "", spec={"hostPath": {"path": path}, "claimRef": bound})
+    return manifest("PersistentVolume", name, "", spec={"hostPath": {"path": path}, "claimRef": bound})
 
 
 def moved(*items: dict[str, Any], secrets: bool = False, namespaces: tuple[str, ...] = ("*",)) -> list[str]:
@@ -40,21 +40,21 @@ def moved(*items: dict[str, Any], secrets: bool = False, namespaces: tuple[str, 
 @pytest.mark.parametrize(
     "item",
     [
-        thing("Pod", "web-1", metadata={"ownerReferences": [{"kind": "ReplicaSet"}]}, spec=POD),
-        thing("Pod", "done", spec=POD, status={"phase": "Succeeded"}),
-        thing("ConfigMap", "kube-root-ca.crt"),
-        thing("ConfigMap", "coredns", "kube-system"),
-        thing("ServiceAccount", "default"),
-        thing("Secret", "token", type="kubernetes.io/service-account-token"),
-        thing("Service", "kubernetes", "default", spec={}),
-        thing("Namespace", "kube-system", ""),
-        thing("Namespace", "default", ""),
-        thing("ClusterRole", "system:node", ""),
-        thing("ClusterRole", "admin", "", metadata={"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}),
-        thing("StorageClass", "local-path", "", metadata={"annotations": {"objectset.rio.cattle.io/id": ""}}),
-        thing("Job", "once", version="batch/v1", spec={"template": {"spec": POD}}),
-        thing("ConfigMap", "going", metadata={"deletionTimestamp": "now"}),
-        thing("PersistentVolume", "without-claim", "", spec={"claimRef": {"namespace": "shop", "name": "gone"}}),
+        manifest("Pod", "web-1", metadata={"ownerReferences": [{"kind": "ReplicaSet"}]}, spec=POD),
+        manifest("Pod", "done", spec=POD, status={"phase": "Succeeded"}),
+        manifest("ConfigMap", "kube-root-ca.crt"),
+        manifest("ConfigMap", "coredns", "kube-system"),
+        manifest("ServiceAccount", "default"),
+        manifest("Secret", "token", type="kubernetes.io/service-account-token"),
+        manifest("Service", "kubernetes", "default", spec={}),
+        manifest("Namespace", "kube-system", ""),
+        manifest("Namespace", "default", ""),
+        manifest("ClusterRole", "system:node", ""),
+        manifest("ClusterRole", "admin", "", metadata={"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}),
+        manifest("StorageClass", "local-path", "", metadata={"annotations": {"objectset.rio.cattle.io/id": ""}}),
+        manifest("Job", "once", version="batch/v1", spec={"template": {"spec": POD}}),
+        manifest("ConfigMap", "going", metadata={"deletionTimestamp": "now"}),
+        manifest("PersistentVolume", "without-claim", "", spec={"claimRef": {"namespace": "shop", "name": "gone"}}),
     ],
     ids=called,
 )
@@ -63,14 +63,14 @@ def test_what_a_cluster_makes_itself_is_left_out(item: dict[str, Any]) -> None:
 
 
 def test_what_others_need_comes_first() -> None:
-    claim = thing("PersistentVolumeClaim", "data", spec={"volumeName": "pvc-1"})
+    claim = manifest("PersistentVolumeClaim", "data", spec={"volumeName": "pvc-1"})
     items = (
         deployment(),
-        thing("Service", "web", spec={}),
+        manifest("Service", "web", spec={}),
         claim,
         volume(),
-        thing("Secret", "key"),
-        thing("Namespace", "shop", ""),
+        manifest("Secret", "key"),
+        manifest("Namespace", "shop", ""),
     )
     assert moved(*items, secrets=True) == [
         "Namespace shop",
@@ -83,14 +83,14 @@ def test_what_others_need_comes_first() -> None:
 
 
 def test_secrets_and_jobs_that_stay_are_named() -> None:
-    items = (thing("Secret", "key"), thing("Job", "once", version="batch/v1", spec={}))
+    items = (manifest("Secret", "key"), manifest("Job", "once", version="batch/v1", spec={}))
     secrets, jobs = objects_of(items, ["*"], [], secrets=False).left_out
     assert "Secret shop/key" in secrets and "O(secrets=true)" in secrets
     assert "Job shop/once" in jobs
 
 
 def test_only_namespaces_that_are_wanted_go_along() -> None:
-    assert moved(deployment(), thing("Namespace", "shop", ""), namespaces=("team-*",)) == []
+    assert moved(deployment(), manifest("Namespace", "shop", ""), namespaces=("team-*",)) == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_only_namespaces_that_are_wanted_go_along() -> None:
     [("/var/lib/rancher/k3s/storage/pvc-1", True), ("/Users/me/data", False), ("/Users/me", False), ("/Users/mean", True)],
 )
 def test_a_volume_on_the_laptop_itself_needs_no_copy(path: str, in_the_vm: bool) -> None:
-    items = (thing("PersistentVolumeClaim", "data", spec={}), volume(path=path))
+    items = (manifest("PersistentVolumeClaim", "data", spec={}), volume(path=path))
     found = objects_of(items, ["*"], ["/Users/me"], secrets=False)
     assert [one.path for one in found.claims] == ([path] if in_the_vm else [])
     assert len(found.items) == 2
@@ -119,21 +119,23 @@ def test_a_volume_waits_for_the_claim_of_the_new_cluster() -> None:
 
 def test_a_service_gets_a_new_address_and_one_without_keeps_none() -> None:
     spec = {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], "ports": []}
-    assert cleaned(thing("Service", "web", spec=spec))["spec"] == {"ports": []}
-    assert cleaned(thing("Service", "db", spec={"clusterIP": "None"}))["spec"] == {"clusterIP": "None"}
+    assert cleaned(manifest("Service", "web", spec=spec))["spec"] == {"ports": []}
+    assert cleaned(manifest("Service", "db", spec={"clusterIP": "None"}))["spec"] == {"clusterIP": "None"}
 
 
 def test_a_pod_loses_its_node_and_its_token() -> None:
     token = {"name": "kube-api-access-x", "projected": {}}
     spec = {"nodeName": "old", "volumes": [token, {"name": "data"}], "containers": [{"name": "a", "volumeMounts": [token]}]}
-    assert cleaned(thing("Pod", "web", spec=spec))["spec"] == {
+    assert cleaned(manifest("Pod", "web", spec=spec))["spec"] == {
         "volumes": [{"name": "data"}],
         "containers": [{"name": "a", "volumeMounts": []}],
     }
 
 
 def test_images_are_found_however_deep_and_in_dockers_words() -> None:
-    cron = thing("CronJob", "c", spec={"jobTemplate": {"spec": {"template": {"spec": {"initContainers": [{"image": "a/b:2"}]}}}}})
+    cron = manifest(
+        "CronJob", "c", spec={"jobTemplate": {"spec": {"template": {"spec": {"initContainers": [{"image": "a/b:2"}]}}}}}
+    )
     assert images_of([deployment(), cron]) == {"web:latest", "a/b:2"}
 
 
@@ -157,5 +159,5 @@ def test_a_workload_is_ready_when_all_its_pods_are(status: dict[str, int], ready
 
 
 def test_keys_tell_kinds_and_namespaces_apart() -> None:
-    items = (deployment(), thing("Service", "web"), thing("Service", "web", "other"), thing("Namespace", "web", ""))
+    items = (deployment(), manifest("Service", "web"), manifest("Service", "web", "other"), manifest("Namespace", "web", ""))
     assert len({key_of(one) for one in items}) == 4

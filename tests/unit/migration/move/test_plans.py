@@ -24,7 +24,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fingerprint, Kind, Resource, Row, Status
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move.arriving import (
@@ -81,10 +81,12 @@ SAVED = Archive(
 )
 FILES = frozenset((*(one.file for one in SAVED.images), *(one.file for one in SAVED.claims)))
 SEALED = replace(SAVED, sealed=BOOT, stopped=True)
-ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, SPEC)}
+ROWS = {row.resource: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, SPEC)}
 FILE = own_file(SPEC.place / "sealed.json", Status.FILLED)
-ROWS[FILE.thing] = FILE
-MOVED = {thing: arrived(row, "new") if row.status is Status.FILLED and row is not FILE else row for thing, row in ROWS.items()}
+ROWS[FILE.resource] = FILE
+MOVED = {
+    resource: arrived(row, "new") if row.status is Status.FILLED and row is not FILE else row for resource, row in ROWS.items()
+}
 KEEP = RetainedVm("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
 KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd", id="new")
 
@@ -239,7 +241,7 @@ def test_the_new_vm_gets_images_then_data_then_objects() -> None:
     ]
 
 
-DATA_THERE = {DATA.claim: Held(Reading("c", "7.1"))}
+DATA_THERE = {DATA.claim: Held(Fingerprint("c", "7.1"))}
 ALL = Arrived(frozenset(one.file for one in SEALED.images), DATA_THERE, frozenset(["apps Deployment shop/web"]))
 
 
@@ -269,11 +271,11 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
     waiting = replace(NEW, arrived=replace(ALL, waiting=("Deployment shop/web",)))
     assert "Deployment shop/web is not ready" in plan_ready(waiting, SPEC).refusals[0].message
     good = plan_ready(replace(NEW, arrived=ALL), SPEC)
-    assert not good.refusals and not good.changed and noted(good) == {row.thing for row in MOVED.values() if row is not FILE}
+    assert not good.refusals and not good.changed and noted(good) == {row.resource for row in MOVED.values() if row is not FILE}
 
 
-def noted(plan: Plan) -> set[Thing]:
-    return {row.thing for step in plan.steps if isinstance(step, Note) for row in step.rows}
+def noted(plan: Plan) -> set[Resource]:
+    return {row.resource for step in plan.steps if isinstance(step, Note) for row in step.rows}
 
 
 STOPPED_NEW = replace(NEW, current=profile(STOPPED, "containerd"))
@@ -362,20 +364,20 @@ ENGINES_OWN = replace(
     containers=(Container("1", "mine", "web:1", "", "paused"), Container("2", "k8s_web", "", "", "running")),
 )
 SECRET, JOB, ORPHAN = (
-    Row(Thing(kind, name), Status.IMMOVABLE, reason=reason)
+    Row(Resource(kind, name), Status.IMMOVABLE, reason=reason)
     for kind, name, reason in (
         (Kind.OBJECT, " Secret shop/login", "O(secrets) leaves it out"),
         (Kind.OBJECT, "batch Job shop/once", "again"),
         (Kind.CLAIM, "pvc-9", "no claim uses it"),
     )
 )
-ELSEWHERE = Row(Thing(Kind.CLAIM, "pvc-8"), Status.LEFT, reason="O(namespaces)")
+ELSEWHERE = Row(Resource(Kind.CLAIM, "pvc-8"), Status.LEFT, reason="O(namespaces)")
 
 
 def with_all_that_stays() -> RuntimeMoveState:
     saved = replace(SEALED, objects=replace(OBJECTS, stays=(SECRET, JOB, ORPHAN, ELSEWHERE)))
-    rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, SPEC)}
-    return replace(GOOD, archive=saved, rows={thing: MOVED.get(thing, row) for thing, row in rows.items()})
+    rows = {row.resource: row for row in rows_of(saved, ENGINES_OWN, FILES, SPEC)}
+    return replace(GOOD, archive=saved, rows={resource: MOVED.get(resource, row) for resource, row in rows.items()})
 
 
 def test_what_only_the_old_vm_has_needs_a_word_before_it_goes() -> None:
@@ -395,9 +397,9 @@ def test_what_only_the_old_vm_has_needs_a_word_before_it_goes() -> None:
 
 def test_a_secret_that_was_made_again_in_the_new_cluster_needs_no_word() -> None:
     found = with_all_that_stays()
-    there = replace(ALL, objects=ALL.objects | {SECRET.thing.name})
-    unready = {thing: row if row.status is not Status.MOVED else ROWS[thing] for thing, row in found.rows.items()}
-    assert Thing(Kind.OBJECT, SECRET.thing.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), SPEC))
+    there = replace(ALL, objects=ALL.objects | {SECRET.resource.name})
+    unready = {resource: row if row.status is not Status.MOVED else ROWS[resource] for resource, row in found.rows.items()}
+    assert Resource(Kind.OBJECT, SECRET.resource.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), SPEC))
 
 
 @pytest.mark.parametrize("name", ["objects.json", "sealed.json", *sorted(FILES), f"{min(FILES)}.part"])
@@ -412,7 +414,7 @@ def test_a_file_of_the_users_in_the_way_is_refused_before_the_first_step(name: s
     assert plan_leaving(other, SPEC).refusals == ()
 
 
-OTHERS = {DATA.claim: Held(Reading("other", "7.1"))}
+OTHERS = {DATA.claim: Held(Fingerprint("other", "7.1"))}
 
 
 def test_a_directory_that_is_there_already_is_no_arrival() -> None:
@@ -423,25 +425,25 @@ def test_a_directory_that_is_there_already_is_no_arrival() -> None:
         "again."
     )
     kept = plan_arriving(found, replace(SPEC, leave=("shop/*",)))
-    assert kept.actions == [] and Thing(Kind.CLAIM, DATA.claim) in noted(kept)
+    assert kept.actions == [] and Resource(Kind.CLAIM, DATA.claim) in noted(kept)
     assert "has other content" in plan_ready(found, SPEC).refusals[0].message
     # What pods have written since it arrived in this very directory of this VM is the new VM's own.
-    mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
+    mine = {**ROWS, Resource(Kind.CLAIM, DATA.claim): arrived(ROWS[Resource(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
     assert plan_arriving(replace(found, rows=mine), SPEC).refusals == ()
     for strange in (replace(found, rows=mine, vm="another"), replace(found, rows=mine, arrived=replace(ALL, volumes=MADE_ANEW))):
         assert plan_arriving(strange, SPEC).refusals
 
 
-MADE_ANEW = {DATA.claim: Held(Reading("other", "8.2"))}
+MADE_ANEW = {DATA.claim: Held(Fingerprint("other", "8.2"))}
 
 
 def test_an_empty_directory_is_filled_unless_its_user_emptied_it() -> None:
-    emptied = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("root", "7.1"), empty=True)}))
+    emptied = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Fingerprint("root", "7.1"), empty=True)}))
     assert plan_arriving(emptied, SPEC).actions == ["fill volume 'shop/data' (3 MiB)"]
-    mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
+    mine = {**ROWS, Resource(Kind.CLAIM, DATA.claim): arrived(ROWS[Resource(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
     assert plan_arriving(replace(emptied, rows=mine), SPEC).actions == []
     # A volume that was empty in the old VM has arrived where it is empty in the new one.
-    same = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("c", "7.1"), empty=True)}))
+    same = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Fingerprint("c", "7.1"), empty=True)}))
     assert plan_arriving(same, SPEC).actions == []
 
 
@@ -476,6 +478,6 @@ def test_what_no_archive_carries_is_named_before_the_move_and_before_its_vm_goes
     warned = plan_leaving(replace(FOUND, objects=replace(OBJECTS, claims=(data,))), replace(SPEC, unattended=True))
     assert "No copy of volume 'shop/data' carries socket db.sock, flags of key." in warned.warnings and not warned.refusals
     row = filled(replace(SEALED.claims[0], claim=data), SPEC.place)
-    rows = {**MOVED, row.thing: arrived(row, "new", "c", "1.2")}
+    rows = {**MOVED, row.resource: arrived(row, "new", "c", "1.2")}
     (action,) = plan_retire(replace(GOOD, rows=rows), replace(SPEC, confirm="k8s-docker")).actions
     assert "; with it go socket db.sock, flags of key of volume 'shop/data'" in action
