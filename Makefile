@@ -42,7 +42,41 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse quick test test-long test-map test-machines tables lint sanity unit contract molecule bench profile engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
+PLAYS := check converge settings status doctor stop start support secrets toolchain teardown fleet reclaim migrate move upgrade \
+  snapshot restore
+VERBS := $(PLAYS) help rehearse quick test test-long test-map test-machines tables lint sanity unit contract molecule bench profile \
+  engines machines radar setup mac-facts docs lock clean
+.PHONY: $(VERBS)
+
+# What a verb does not know, make passes over in silence, and it takes --check, -i and -e for options of its own. So a verb says what
+# it takes; a variable with a _ in capitals is one of the environment.
+TAKES_rehearse := DIR GRADE KEEP
+TAKES_test-machines := SHORT
+TAKES_bench := SUITES
+TAKES_radar := VERSIONS
+TAKES_doctor := REPORT
+TAKES_migrate := SOURCE
+TAKES_move := PROFILE
+TAKES_snapshot := PROFILE NAME
+TAKES_restore := PROFILE NAME
+GOALS := $(or $(MAKECMDGOALS),help)
+TAKES := $(if $(filter $(PLAYS) profile mac-facts,$(GOALS)),ARGS) $(sort $(foreach goal,$(GOALS),$(TAKES_$(goal))))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(TAKES) PYTHON VENV UV WORKERS PATH HOME KUBECONFIG %_proxy,$(GIVEN))
+UNKNOWN := $(foreach name,$(UNKNOWN),$(if $(and $(findstring _,$(name)),$(shell echo '$(name)' | grep '^[A-Z]')),,$(name)))
+ifneq ($(UNKNOWN),)
+$(error Could not use $(firstword $(UNKNOWN)): make $(GOALS) does not take it. \
+  It takes $(or $(strip $(TAKES)),no variable)$(if $(filter ARGS,$(TAKES)),; settings go into ARGS="-e name=value"))
+endif
+ifneq ($(filter $(PLAYS),$(GOALS)),)
+LETTERS := $(filter-out --%,$(firstword -$(MAKEFLAGS)))
+WORDS := $(filter-out $(VERBS),$(GOALS)) $(if $(findstring L,$(LETTERS)),--check) \
+  $(foreach letter,i e t,$(if $(findstring $(letter),$(LETTERS)),-$(letter)))
+ifneq ($(strip $(WORDS)),)
+$(error Could not use $(firstword $(WORDS)): make took it for itself. Arguments of the playbook go into ARGS, such as \
+  make $(firstword $(filter $(PLAYS),$(GOALS))) ARGS="--check")
+endif
+endif
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -79,7 +113,7 @@ $(VENV)/.dev: requirements/dev.lock | $(BASE)
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
 
 rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; KEEP=1 keeps it, DIR=/short/path says where, GRADE=machines starts VMs
-	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE") $(if $(KEEP),--keep)
+	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE") $(if $(filter-out 0 no false,$(KEEP)),--keep)
 
 quick: $(VENV)/.dev ## What a commit needs, in a minute: lint of what changed, unit tests, a few histories of each property
 	@$(WITH_PATH) tests/lint.sh --changed
@@ -185,11 +219,14 @@ move: $(VENV)/.lab ## Let a VM with runtime docker go on with containerd; PROFIL
 upgrade: $(VENV)/.lab ## Upgrade colima, Lima, docker and kubectl; ARGS=--check shows first from what to what
 	@$(ANSIBLE) playbooks/upgrade.yml $(ARGS)
 
-snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM, or volumes: ARGS="-e snapshot_volumes=db"
-	@$(ANSIBLE) playbooks/snapshot.yml $(ARGS)
+# Of snapshot and restore.
+WHICH = $(if $(PROFILE),-e snapshot_profile="$(PROFILE)") $(if $(NAME),-e snapshot_name="$(NAME)")
 
-restore: $(VENV)/.lab ## Let the data disk of a stopped VM, or volumes, be what they were in the snapshot NAME
-	@$(ANSIBLE) playbooks/restore.yml $(if $(NAME),-e snapshot_name="$(NAME)") $(ARGS)
+snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM: PROFILE=its name, NAME=of the copy; or volumes: ARGS="-e snapshot_volumes=db"
+	@$(ANSIBLE) playbooks/snapshot.yml $(WHICH) $(ARGS)
+
+restore: $(VENV)/.lab ## Let the data disk of the stopped VM PROFILE, or volumes, be what they were in the snapshot NAME
+	@$(ANSIBLE) playbooks/restore.yml $(WHICH) $(ARGS)
 
 mac-facts: ## Ask this Mac whether it is as docs/macos.md says; prints a table for an issue; nothing is changed
 	@python=$$(command -v /usr/bin/python3 || command -v "$(PYTHON)") && "$$python" docs/mac_facts.py $(ARGS)

@@ -171,3 +171,42 @@ def test_ansible_writes_beside_a_clone_that_is_complete_and_read_only(clone: Clo
     done = make(clone.folder, *probe, command=ANOTHER, HOME=str(outside))
     clone.folder.chmod(0o755)
     assert done.stdout == f"[{outside}/.ansible] {outside}/.ansible/facts\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word", "reason"),
+    [
+        ("converge --check", "--check", "make took it for itself"),
+        ("teardown --check", "--check", "make took it for itself"),
+        ("converge -i inventory/mine", "inventory/mine", "make took it for itself"),
+        ("converge -i", "-i", "make took it for itself"),
+        ("converge --no-print-directory -k -t", "-t", "make took it for itself"),
+        ("stop -l laptop", "laptop", "make took it for itself"),
+        ("converge -e colima_restart=always", "colima_restart", "make converge does not take it. It takes ARGS; settings"),
+        ("converge ARG=--check", "ARG", "make converge does not take it. It takes ARGS; settings"),
+        ("stop PROFILE=k8s", "PROFILE", "make stop does not take it. It takes ARGS; settings"),
+        ("migrate PROFILE=k8s", "PROFILE", "make migrate does not take it. It takes ARGS SOURCE; settings go into"),
+        ("quick KEEP=1", "KEEP", "make quick does not take it. It takes no variable."),
+    ],
+)
+def test_what_a_verb_does_not_take_is_refused_at_once(clone: Clone, arguments: str, word: str, reason: str) -> None:
+    done = make(clone.folder, *arguments.split())
+    assert done.returncode == 2
+    assert f"Could not use {word}: {reason}" in done.stderr
+    assert not (clone.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("converge ARGS=--check AWS_PROFILE=mine https_proxy=http://p:1", "playbooks/workstation.yml --check"),
+        ("-k snapshot PROFILE=k8s NAME=before", 'playbooks/snapshot.yml -e snapshot_profile="k8s" -e snapshot_name="before"'),
+        ("restore PROFILE=k8s", 'playbooks/restore.yml -e snapshot_profile="k8s"'),
+        ("rehearse KEEP=1", "rehearsal run --keep"),
+        ("rehearse KEEP=0", "rehearsal run"),
+    ],
+)
+def test_what_a_verb_takes_reaches_its_command(clone: Clone, arguments: str, command: str) -> None:
+    done = make(clone.folder, "--dry-run", *arguments.split())
+    last = " ".join(done.stdout.splitlines()[-1].split())
+    assert f" {command}" in last and (command != "rehearsal run" or last.endswith(command)), done.stdout + done.stderr
