@@ -34,8 +34,9 @@ SSL_CERT_FILE ?= $(CERTIFICATES)
 PIP_CERT ?= $(CERTIFICATES)
 export SSL_CERT_FILE PIP_CERT
 endif
-NOT_FETCHED = { echo "Could not fetch packages: the lines above say why. Behind a proxy that intercepts TLS, set SSL_CERT_FILE to" \
-  "the company's certificates (a PEM file), or UV_SYSTEM_CERTS=1 to use the system's. Then run make again." >&2; exit 1; }
+NOT_FETCHED = { [ -r "$${SSL_CERT_FILE:-/}" ] || echo "SSL_CERT_FILE names '$$SSL_CERT_FILE', which can't be read."; \
+  echo "Could not fetch packages: the lines above say why. Behind a proxy that intercepts TLS, set SSL_CERT_FILE to the company's" \
+  "certificates (a PEM file), or UV_SYSTEM_CERTS=1 to use the system's. Then run make again."; exit 1; } >&2
 # Ansible refuses to work in a locale such as C.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
 export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\.utf-?8'),C.UTF-8)

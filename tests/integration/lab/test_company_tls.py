@@ -134,3 +134,9 @@ def test_without_the_certificates_one_sentence_says_what_to_set(index: Index, tm
     assert done.returncode != 0
     assert SAID in done.stderr
     assert not (tmp_path / "clone/.venv/.lab").exists()
+
+
+def test_certificates_that_do_not_exist_are_named(index: Index, tmp_path: Path) -> None:
+    done = set_up(index, tmp_path, False, SSL_CERT_FILE="/nowhere.pem")
+    assert done.returncode != 0
+    assert f"SSL_CERT_FILE names '/nowhere.pem', which can't be read.\n{SAID}" in done.stderr
