@@ -132,7 +132,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     view = View("c", tuple(sorted(wanted)), secrets={current.namespace: current for current in there})
     after = applied(view, spec, policy)
     again = plan_cluster(after, spec, policy, NOW)
-    assert all(item.idle for item in again.items)
+    assert all(item.nothing_to_do for item in again.items)
 
 
 @given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces), specs, policies)

@@ -49,7 +49,7 @@ def carried_out(plan: LoginPlan, noted: Notes, found: Mapping[Place, PlaceState]
     left = {place: dict(entries) for place, entries in noted.items()}
     after = {place: replace(view, entries=dict(view.entries)) for place, view in found.items()}
     for item in plan.items:
-        if item.idle:
+        if item.nothing_to_do:
             continue
         entries = dict(after[item.place].entries)
         if item.verb in ("log in", "add"):
@@ -70,7 +70,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted:
     if PLACES[0] in wanted and PLACES[1] in wanted:
         wanted = {place: entries for place, entries in wanted.items() if place != PLACES[1]}
     after = carried_out(plan_logins(wanted, noted, found, CLOCK), noted, found)
-    assert all(item.idle for item in plan_logins(wanted, *after, CLOCK).items)
+    assert all(item.nothing_to_do for item in plan_logins(wanted, *after, CLOCK).items)
 
 
 @given(specs, noted_logins, laptops())
@@ -88,7 +88,7 @@ def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
 def test_a_token_is_asked_for_only_where_it_can_be_used(wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]) -> None:
     plan = plan_logins(wanted, noted, found, CLOCK)
     for item in plan.items:
-        if item.verb == "log in" and not item.idle:
+        if item.verb == "log in" and not item.nothing_to_do:
             there = found[item.place]
             assert item.place.kind != "nerdctl" or (there.machine and there.running)
     assert plan.hosts <= {host for entries in wanted.values() for host in entries}

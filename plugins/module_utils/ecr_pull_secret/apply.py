@@ -66,7 +66,7 @@ def writer_for(spec: PullSecretSpec, tokens: Mapping[str, TokenLike]) -> Writer:
 
 def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Outcome]) -> None:
     """Run every item that has something to do; each outcome goes into done at once. Without a body, none that takes a token."""
-    busy = [item for item in plan.items if not item.idle and not item.failure and (writer.body or not item.needs_token)]
+    busy = [item for item in plan.items if not item.nothing_to_do and not item.failure and (writer.body or not item.needs_token)]
 
     def work(item: Item) -> None:
         done[item.namespace] = _apply(kube, item, writer)

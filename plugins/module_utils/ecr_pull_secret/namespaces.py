@@ -56,7 +56,7 @@ def choose(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tu
     return tuple(sorted(one for one in found if not any(fnmatch.fnmatchcase(one, bad) for bad in scope.excluded)))
 
 
-def idle_parts(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:
+def unmatched_parts(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:
     """Return the globs and the selector that find no namespace at all, which is never meant."""
     there = list(existing)
     globs = [f"'{name}'" for name in scope.namespaces if is_pattern(name) and not _matches(name, there)]

@@ -51,7 +51,7 @@ class Item:
     allowed_by: str = ""
 
     @property
-    def idle(self) -> bool:
+    def nothing_to_do(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.verb or self.link or self.unlink or self.create_namespace)
 
@@ -161,7 +161,7 @@ def _doubts(view: View, policy: Policy) -> list[str]:
     """Return what the user may not have meant, or does not get."""
     said = [
         f"No namespace of cluster '{view.context}' is found by {part}. Correct it, unless such namespaces are still to come."
-        for part in view.idle_parts
+        for part in view.unmatched_parts
     ]
     if not view.wanted and not said:
         said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out every namespace.")

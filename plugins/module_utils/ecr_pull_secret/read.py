@@ -15,7 +15,7 @@ from ..core.errors import WorkstationError
 from ..kube.answers import ApiError
 from ..kube.objects import Kube, path_of, why_refused
 from .model import PREFIX, PullSecretSpec, PullSecretState, auths_in, config_in, current_from, holds
-from .namespaces import Scope, choose, idle_parts, is_pattern
+from .namespaces import Scope, choose, is_pattern, unmatched_parts
 from .plan import Policy
 from .view import Account, View
 
@@ -32,8 +32,8 @@ def read_view(kube: Kube, context: str, scope: Scope, spec: PullSecretSpec, poli
     living = _living(there or ())
     wanted = choose(scope, living, labelled)
     secrets, refused, complete = _secrets(kube, spec.name, wanted, scope.explicit and not policy.prune)
-    parts = idle_parts(scope, living, labelled)
-    view = View(context, wanted, secrets=secrets, refused=refused, complete=complete, idle_parts=parts)
+    parts = unmatched_parts(scope, living, labelled)
+    view = View(context, wanted, secrets=secrets, refused=refused, complete=complete, unmatched_parts=parts)
     if not policy.absent:
         missing, unsure = _missing(kube, [name for name in view.unserved if name not in BUILT_IN], there)
         view = replace(view, missing=missing, unsure=unsure)

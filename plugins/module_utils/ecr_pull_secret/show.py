@@ -58,7 +58,7 @@ def plan_of(clusters: Iterable[ClusterPlan], spec: PullSecretSpec, now: datetime
             warnings.append(f"Pull secret '{spec.name}' in {places(foreign)} belongs to another manager and stays.")
         for item in cluster.items:
             absent += [(cluster.context, name, item.namespace) for name in item.absent_accounts if not item.failure]
-            if not (item.idle or item.failure):
+            if not (item.nothing_to_do or item.failure):
                 lines += _lines(cluster.context, item)
                 states.append((cluster.context, item))
     before, after = _states(states, spec, now)

@@ -144,7 +144,7 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
             done = replace(done, refused=refused, notes=notes)
             self._write(run, tokens, outcomes)
             logins, kept = list(run.logins), list[Path]()
-            if not all(item.idle for item in run.login_plan.items):
+            if not all(item.nothing_to_do for item in run.login_plan.items):
                 logins, kept = carry_out(run.login_plan, tokens, run.spec.hosts, run.spec.name, self.environment)
             done = replace(done, logins=tuple(logins), kept=tuple(kept))
         finally:
@@ -167,7 +167,7 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
 
     def _write(self, run: Run, tokens: Mapping[str, TokenLike], outcomes: Mapping[str, dict[str, Outcome]]) -> None:
         """Carry out the plans of the clusters, as far as there are tokens for it."""
-        busy = [one for one in run.clusters if not all(item.idle or item.failure for item in one.plan.items)]
+        busy = [one for one in run.clusters if not all(item.nothing_to_do or item.failure for item in one.plan.items)]
         if not busy:
             return
         from .apply import Writer, apply_plan, writer_for

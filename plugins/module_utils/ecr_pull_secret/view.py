@@ -38,7 +38,7 @@ class View:
     wanted are the namespaces in scope; missing those of them that do not exist, unsure those of which that is not known.
     refused says why a namespace could not be read, unlinked why its service accounts could not. complete is false when secrets
     outside the scope could not be seen.
-    idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
+    unmatched_parts of the scope find nothing. unreachable says why the cluster does not answer, failed why it can't be used.
     comes says why that does no harm: the same run makes the cluster, or starts it.
     """
 
@@ -51,7 +51,7 @@ class View:
     refused: Mapping[str, str] = field(default_factory=dict)
     unlinked: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
-    idle_parts: tuple[str, ...] = ()
+    unmatched_parts: tuple[str, ...] = ()
     unreachable: str = ""
     comes: str = ""
     failed: str = ""

@@ -91,7 +91,7 @@ def _of_volume(row: Row | None, read: VolumePair | None) -> SyncState:
 def _arrived(row: Row, read: VolumePair) -> Row:
     """Return the row; MOVED where a killed run has given the copy its name, and has not noted it."""
     named = row.status is Status.FILLED and row.target and read.target and row.target.identity == read.target.identity
-    return replace(row, status=Status.MOVED, work="", replaces=None) if named and read.passed_on else row
+    return replace(row, status=Status.MOVED, work="", replaces=None) if named and read.renamed else row
 
 
 def _arrived_as(row: Row, read: VolumePair) -> bool:

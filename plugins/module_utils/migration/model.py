@@ -181,14 +181,14 @@ class VolumePair:
 
     work: the digest of the copy under its temporary name. same: the contents are equal, also where the digests differ, as file
     systems that see holes in other places archive them otherwise. empty: the target's holds nothing. error: why it can't be read.
-    passed_on: whether that copy's data got its name, and only the note of that is missing.
+    renamed: whether that copy's data got its name, and only the note of that is missing.
     left: what the source's has and no archive carries, in words; looked at only where that was asked for.
     """
 
     source: Fingerprint
     target: Fingerprint | None = None
     work: str = ""
-    passed_on: bool = False
+    renamed: bool = False
     same: bool = False
     empty: bool = False
     error: WorkstationError | None = None

@@ -78,7 +78,7 @@ def apply_logins(
     kept: list[Path] = []
     for (verb, place), group in groupby(plan.items, key=lambda item: (item.verb, item.place)):
         items = list(group)
-        busy = [item for item in items if not item.idle and (verb != LOG_IN or item.host in access)]
+        busy = [item for item in items if not item.nothing_to_do and (verb != LOG_IN or item.host in access)]
         outcomes += [planned_outcome(item) for item in items if item not in busy]
         if busy and verb in (ADD, TAKE):
             outcomes += _edit(busy, verb, place, notes, kept)

@@ -72,7 +72,7 @@ class Item:
     waiting: str = ""
 
     @property
-    def idle(self) -> bool:
+    def nothing_to_do(self) -> bool:
         """Whether there is nothing to do, or nothing that can be done."""
         return not self.verb or bool(self.failure or self.waiting)
 
@@ -96,7 +96,7 @@ class LoginPlan:
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts for which a token is needed."""
-        return frozenset(item.host for item in self.items if item.verb == LOG_IN and not item.idle)
+        return frozenset(item.host for item in self.items if item.verb == LOG_IN and not item.nothing_to_do)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def carry_out(
         except WorkstationError as error:
             # The clusters are served nevertheless.
             planned = map(planned_outcome, plan.items)
-            return [one if one.item.idle else replace(one, state="failed", failure=error.message) for one in planned], []
+            return [one if one.item.nothing_to_do else replace(one, state="failed", failure=error.message) for one in planned], []
         return apply_logins(plan, access, Notes(environment, secret), environment)
 
 

@@ -54,10 +54,10 @@ def test_an_empty_volume_at_the_target(row: Row | None, identity: str, empty: bo
 
 def test_an_arrival_that_a_kill_left_unnoted_is_one() -> None:
     row = replace(ROW, status=Status.FILLED, work="moving")
-    used = volume(VolumePair(BYTES, Fingerprint("a day", "first"), passed_on=True), row)
+    used = volume(VolumePair(BYTES, Fingerprint("a day", "first"), renamed=True), row)
     assert states(used)["db"] is SyncState.TARGET_CHANGED
     assert replace(row, status=Status.MOVED, work="") in noted(used)
-    another = volume(VolumePair(BYTES, Fingerprint("a day", "second"), passed_on=True), row)
+    another = volume(VolumePair(BYTES, Fingerprint("a day", "second"), renamed=True), row)
     assert states(another)["db"] is SyncState.CONFLICT
 
 

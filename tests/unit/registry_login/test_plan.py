@@ -70,7 +70,7 @@ def test_a_wanted_login(place: Place, note: Note | None, found: PlaceState, verb
 def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found: PlaceState, why: str) -> None:
     planned = plan(NERDCTL, True, None, found)
     (item,) = planned.items
-    assert item.idle and why in item.waiting and "'colima start k8s'" in item.waiting
+    assert item.nothing_to_do and why in item.waiting and "'colima start k8s'" in item.waiting
     assert item.waiting.startswith("Could not log nerdctl of profile 'k8s' in to registry 'h': ")
     assert planned.hosts == frozenset()
 
@@ -196,9 +196,9 @@ def test_docker_is_logged_out_before_a_helper_would_catch_it() -> None:
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -> None:
     (item,) = plan(place, wanted, Note(FRESH), PlaceState(unreadable="Could not read it.")).items
-    assert item.idle and item.failure == "Could not read it."
+    assert item.nothing_to_do and item.failure == "Could not read it."
 
 
 def test_an_item_with_a_reason_to_wait_or_fail_is_idle() -> None:
-    assert Item(DOCKER, "h", "log in", waiting="x").idle and Item(DOCKER, "h", "log in", failure="x").idle
-    assert not Item(DOCKER, "h", "log in").idle
+    assert Item(DOCKER, "h", "log in", waiting="x").nothing_to_do and Item(DOCKER, "h", "log in", failure="x").nothing_to_do
+    assert not Item(DOCKER, "h", "log in").nothing_to_do

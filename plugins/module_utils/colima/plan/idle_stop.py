@@ -18,7 +18,7 @@ def why_not_idle_enough(current: ProfileState, policy: ChangePolicy) -> str:
     return f"nothing has run in it for {_minutes(current.idle_seconds)} only, and O(idle_for) is {_minutes(policy.idle_for)}"
 
 
-def idle_long(current: ProfileState, policy: ChangePolicy) -> str:
+def why_idle_stop(current: ProfileState, policy: ChangePolicy) -> str:
     """Return why a VM is stopped that was idle for long enough; empty where that was not asked for."""
     asked = policy.stop == "if_idle" and policy.idle_for
     return f"nothing has run in it for {_minutes(current.idle_seconds)}" if asked else ""

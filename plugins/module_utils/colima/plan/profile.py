@@ -23,7 +23,7 @@ from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .company_network import company_settings
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unlock_early, unreadable
-from .idle_stop import idle_long, idle_notes, why_not_idle_enough
+from .idle_stop import idle_notes, why_idle_stop, why_not_idle_enough
 from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .recreate import RecreateDecision, how_to_recreate
 from .target import VERSION, SettingsGap, changes, gap_of, k3s_in_doubt, settings_known, summary, target_of, why_k3s_downgrade
@@ -238,7 +238,7 @@ def _converge(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
 def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
     if not restart and (case.want_up or not case.current.up):
         return []
-    why = f"to apply {_applied(case, case.gap.restart)}" if restart else idle_long(case.current, case.policy)
+    why = f"to apply {_applied(case, case.gap.restart)}" if restart else why_idle_stop(case.current, case.policy)
     return [_stop(case.current, case.repair.restart or why)]
 
 

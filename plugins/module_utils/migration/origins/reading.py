@@ -62,11 +62,11 @@ class _Reader:
         work = self.found.waiting(row)
         if there is None:
             return VolumePair(here, work=self._filled(work, doing) if work else "")
-        passed_on = bool(work) and volumes.has_passed_on(self.target, work, name, doing)
-        filled = self._filled(work, doing) if work and not passed_on else ""
+        renamed = bool(work) and volumes.is_renamed(self.target, work, name, doing)
+        filled = self._filled(work, doing) if work and not renamed else ""
         digest = _still(lambda: volumes.digest(self.target, name, doing), self.found.target.containers, name, _CHANGING_TOO)
         target = Fingerprint(digest, self._identity(there, row))
-        read = VolumePair(here, target, filled, passed_on, same=here.digest == digest)
+        read = VolumePair(here, target, filled, renamed, same=here.digest == digest)
         known = row is not None and (row.source, row.target) == (here, target)
         if read.same or known or here.digest == _CHANGING or digest == _CHANGING_TOO:
             return read

@@ -292,7 +292,7 @@ def _there(shell: Shell, doing: str, *directories: str) -> list[str]:
     return shell.run(f"for at in {' '.join(directories)}; do {look}; done", doing).split()
 
 
-def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
+def is_renamed(place: Place, work: str, name: str, doing: str) -> bool:
     """Whether the data of one volume was moved to another: the first exists without data, the second has some."""
     with place.side.trouble(doing):
         volumes = PurePosixPath(str(_volume(place, work, doing)["Mountpoint"])).parent.parent
