@@ -144,7 +144,9 @@ options:
       description: Whether the laptop's ssh agent can be used in the VM (C(forwardAgent)). Needs a restart.
       type: bool
     docker:
-      description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
+      description: >-
+        Content of docker's C(daemon.json), replaced as a whole. The entries of C(insecure-registries) and C(registry-mirrors) are
+        checked. Needs a restart.
       type: dict
     vm_type:
       description: >-

@@ -36,6 +36,7 @@ _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\Z")
 # Names and addresses as Go, curl and Python read them in NO_PROXY.
 _EXCEPTION = re.compile(r"[*.A-Za-z0-9_:/\[\]-]+\Z")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?\Z")
+_HOST_OR_ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?\Z")
 _PROXY = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}/?\Z")
 _MIRROR = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?\Z")
 
@@ -182,6 +183,31 @@ def _port(url: str) -> int | None:
         return None
 
 
+def is_insecure_registry(text: str) -> bool:
+    """Whether a text names what docker may ask without TLS: a host with its port if it has one, an address or a range."""
+    return bool(_HOST_OR_ADDRESS.match(text) and _port(f"//{text}") is not None) or is_range(text) or is_address(text)
+
+
+def is_mirror(url: str) -> bool:
+    """Whether a text is the address of a mirror."""
+    return bool(_MIRROR.match(url)) and _port(url) is not None
+
+
+def is_range(text: str) -> bool:
+    """Whether a text is a range of addresses, such as 10.0.0.0/8."""
+    address, _slash, length = text.partition("/")
+    return length.isdecimal() and is_address(address) and int(length) <= ipaddress.ip_address(address).max_prefixlen
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     seen: set[str] = set()
     for mirror in mirrors:
@@ -194,15 +220,13 @@ def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
         seen.add(registry)
         if "@" in url:
             yield what, "its address has a log-in", "Leave it out, and log in with 'docker login' or 'nerdctl login'."
-        elif not _MIRROR.match(url) or _port(url) is None:
+        elif not is_mirror(url):
             yield what, f"'{url}' is not an address", "Use one such as https://mirror.example.com."
 
 
 def _of_server(server: object, where: str) -> Iterator[Problem]:
-    try:
-        # The zone of an address, after %, may be anything, and a VM has others.
-        ipaddress.ip_address(str(server).replace("%", " "))
-    except ValueError:
+    # The zone of an address, after %, may be anything, and a VM has others.
+    if not is_address(str(server).replace("%", " ")):
         yield f"use '{server}' in {where}", "it is not an IP address", "Use the address of a name server."
 
 

@@ -256,6 +256,11 @@ BY_HAND = {
         profile(kubernetes={"enabled": True, "version": "latest"}),
         "Could not set 'kubernetes.version' of profile 'k8s' to 'latest': it is not a release of k3s.",
     ),
+    "an insecure registry with a scheme": Mistake(
+        {"colima_profile_overrides": {"docker-buildx": {"docker": {"insecure-registries": ["http://registry.local:5000"]}}}},
+        "Could not set 'docker.insecure-registries' of profile 'docker-buildx' to 'http://registry.local:5000': it is not a "
+        "host, an address or a range. Use one such as registry.example.com:5000, without http://. (hosts.yml:",
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}

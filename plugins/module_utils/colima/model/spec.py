@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...colima_paths import Name
-from ...company.network import CompanyNetwork
+from ...company.network import CompanyNetwork, is_address, is_insecure_registry, is_mirror
+from ...core.entries import kind_of
 from ...core.errors import InputError
+from ...core.secrecy.patterns import without_logins
 from ...toolchain.programs import in_digits
 from .config import Host, canonical_mounts
 from .settings import (
@@ -41,6 +43,20 @@ class Refusal(NamedTuple):
 
 # As its releases are tagged, candidates as well: colima downloads what is named so.
 _K3S_RELEASE = re.compile(r"v\d+\.\d+\.\d+(-rc\d+)?\+k3s\d+")
+
+# Lists of docker's daemon.json: what an entry has to be, else why it is none, and what to do.
+_REGISTRIES: Mapping[str, tuple[Callable[[str], bool], str, str]] = {
+    "insecure-registries": (
+        is_insecure_registry,
+        "it is not a host, an address or a range",
+        "Use one such as registry.example.com:5000, without http://.",
+    ),
+    "registry-mirrors": (
+        is_mirror,
+        "it is not the address of a mirror",
+        "Use one such as https://mirror.example.com, without a log-in.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -173,7 +189,7 @@ def _check_network(name: Name, option: str, value: Any) -> None:
         raise _wrong(name, option, value, "colima wants an IPv4 address that ends in .2", "Use one such as 192.168.5.2.")
     if option == "network.dns":
         for address in value:
-            if not _is_address(address):
+            if not is_address(address):
                 raise _wrong(name, option, address, "it is not an IP address", "Use the addresses of DNS servers.")
 
 
@@ -184,10 +200,33 @@ def _check_content(name: Name, option: str, value: Any, host: Host) -> None:
         _check_scripts(name, value)
     if option == "kubernetes.version" and value and not _K3S_RELEASE.fullmatch(value):
         raise _wrong(name, option, value, "it is not a release of k3s", "Use one such as v1.35.0+k3s1, or leave it out.")
-    if option == "docker" and "hosts" in value:
-        raise _wrong(name, "docker.hosts", value["hosts"], "dockerd would not start with it in colima's VM", "Leave it out.")
+    if option == "docker":
+        _check_daemon(name, value)
     if option == "disk_image" and "://" in value:
         raise _wrong(name, option, value, "colima takes local files only", "Download the image, and use its path.")
+
+
+def _check_daemon(name: Name, daemon: Mapping[str, Any]) -> None:
+    """Check what docker's daemon.json can't hold, as far as dockerd would not start with it."""
+    for key, value in daemon.items():
+        option = f"docker.{key}"
+        if key == "hosts":
+            raise _wrong(name, option, value, "dockerd would not start with it in colima's VM", "Leave it out.")
+        if "_" in str(key):
+            hyphens = str(key).replace("_", "-")
+            raise InputError(f"set '{option}' of profile '{name}'", "docker does not know it", f"Did you mean '{hyphens}'?")
+        if key in _REGISTRIES:
+            _check_registries(name, key, value)
+
+
+def _check_registries(name: Name, key: str, value: Any) -> None:
+    option, (is_right, reason, remedy) = f"docker.{key}", _REGISTRIES[key]
+    if not isinstance(value, list):
+        example = f"Write it as [{value}]." if isinstance(value, str) else "Begin each entry with '- '."
+        raise InputError(f"set '{option}' of profile '{name}'", f"it is {kind_of(value)}, not a list", example)
+    for entry in value:
+        if not isinstance(entry, str) or not is_right(entry):
+            raise _wrong(name, option, without_logins(str(entry)), reason, remedy)
 
 
 def _check_scripts(name: Name, scripts: list[dict[str, Any]]) -> None:
@@ -212,18 +251,8 @@ def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
                 )
 
 
-def _is_address(text: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_gateway(text: str) -> bool:
-    return _is_address(text) and "." in text and text.endswith(".2")
+    return is_address(text) and "." in text and text.endswith(".2")
 
 
 def kubernetes_problems(spec: ProfileSpec, runtime: str) -> list[Refusal]:

@@ -188,6 +188,47 @@ BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "the same mount twice": ({"mounts": [{"location": "~"}, {"location": "/Users/me/"}]}, MAC, "mounts may not overlap"),
     "provision mode": ({"provision": [{"mode": "later", "script": "x"}]}, MAC, "'provision.mode'"),
     "hosts of docker": ({"docker": {"hosts": ["tcp://"]}}, MAC, "dockerd would not start"),
+    "insecure registries in a text": (
+        {"docker": {"insecure-registries": "registry.local:5000"}},
+        MAC,
+        "set 'docker.insecure-registries' of profile 'dev': it is a text, not a list. Write it as [registry.local:5000].",
+    ),
+    "insecure registries in a mapping": ({"docker": {"insecure-registries": {"a": 1}}}, MAC, "it is a mapping, not a list"),
+    "docker's key in another spelling": (
+        {"docker": {"insecure_registries": ["registry.local:5000"]}},
+        MAC,
+        "set 'docker.insecure_registries' of profile 'dev': docker does not know it. Did you mean 'insecure-registries'?",
+    ),
+    **{
+        f"insecure registry {wrong}": (
+            {"docker": {"insecure-registries": ["ok:5000", wrong]}},
+            MAC,
+            f"Could not set 'docker.insecure-registries' of profile 'dev' to '{wrong}': it is not a host, an address or a range. "
+            "Use one such as registry.example.com:5000, without http://.",
+        )
+        for wrong in (
+            "http://registry.local:5000",
+            5000,
+            "a b",
+            "10.0.0.0/33",
+            "registry.local:70000",
+            "registry.local/team",
+            None,
+        )
+    },
+    **{
+        f"mirror {wrong}": (
+            {"docker": {"registry-mirrors": [wrong]}},
+            MAC,
+            f"Could not set 'docker.registry-mirrors' of profile 'dev' to '{shown}': it is not the address of a mirror. "
+            "Use one such as https://mirror.example.com, without a log-in.",
+        )
+        for wrong, shown in {
+            "mirror.example.com": "mirror.example.com",
+            "ftp://mirror": "ftp://mirror",
+            "https://joe:hunter2@mirror": "https://mirror",
+        }.items()
+    },
     "remote image": ({"disk_image": "https://x/y"}, MAC, "local files only"),
     "port": ({"ssh_port": 70000}, MAC, "not a TCP port"),
 }
@@ -199,6 +240,16 @@ def test_what_can_not_be_meant_is_refused_in_a_sentence(params: dict[str, Any], 
         specs_from([{"name": "dev", **params}], host)
     assert message in refused.value.message
     assert refused.value.message.startswith("Could not set ")
+
+
+def test_what_docker_takes_is_not_refused() -> None:
+    insecure = ["registry.local:5000", "localhost", "10.0.0.0/8", "10.0.0.1", "[fd00::1]:5000", "fd00::/8", "::1"]
+    daemon = {
+        "insecure-registries": insecure,
+        "registry-mirrors": ["http://m", "https://m.example.com:8443/hub/"],
+        "features": {},
+    }
+    assert specs_from([{"name": "dev", "docker": daemon}], MAC)[0].stated == {"docker": daemon}
 
 
 @pytest.mark.parametrize(("first", "second"), [("dev", "colima-dev"), ("k8s", "K8s"), ("colima", "default")])
