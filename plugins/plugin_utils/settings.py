@@ -350,8 +350,8 @@ def _check_refusals(
         )
 
     def is_written(part: Part, way: list[Part]) -> bool:
-        # What a role's task itself gives to its module is not a setting.
-        return bool(way or part.key in work.names) and bool(place(part))
+        # What a role's task itself gives to its module is not a setting; a mapping of it may hold some.
+        return bool(way or part.key in work.names or "options" in spec.get(part.key, {})) and bool(place(part))
 
     # What no module could take must not hide what this one refuses of the rest.
     spec, hidden = work.subject.argument_spec, work.subject.hidden

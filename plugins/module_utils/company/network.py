@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import InputError
+from ..core.secrecy.patterns import without_logins
 from .authorities import Authority, authorities_from, local_authorities
 
 OPTIONS: dict[str, Any] = {
@@ -35,6 +36,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\Z")
 # Names and addresses as Go, curl and Python read them in NO_PROXY.
 _EXCEPTION = re.compile(r"[*.A-Za-z0-9_:/\[\]-]+\Z")
+_SPAN = re.compile(r"\d+(\.\d+){3}-[\d.]+\Z")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?\Z")
 _HOST_OR_ADDRESS = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?\Z")
 _PROXY = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}/?\Z")
@@ -144,8 +146,9 @@ def _problems(given: Mapping[str, Any]) -> Iterator[Problem]:
     if "no_proxy" in given and not proxies:
         yield "use O(no_proxy)", "there is no proxy", "Set O(http_proxy) or O(https_proxy) with it."
     for host in given.get("no_proxy", ()):
-        if not _EXCEPTION.match(host):
-            yield f"use '{host}' in O(no_proxy)", "it is not a name, an address or a range", "Use one such as .example.com."
+        if not _EXCEPTION.match(host) or _SPAN.match(host) or ("/" in host and not is_range(host)):
+            remedy = "Use one such as .example.com or 10.0.0.0/8."
+            yield f"use '{without_logins(host)}' in O(no_proxy)", "it is not a name, an address or a range", remedy
     yield from _of_mirrors(given.get("mirrors", ()))
     yield from _of_names(given.get("dns_servers", ()), given.get("dns_domains", {}))
 

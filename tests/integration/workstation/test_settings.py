@@ -418,6 +418,16 @@ def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
     assert printed.splitlines()[-1] == "FAILED settings: 4 problems, listed above; nothing was changed."
 
 
+def test_a_wrong_setting_of_the_network_has_its_place_also_where_only_profiles_use_it(tmp_path: Path) -> None:
+    settings = {"network_http_proxy": "http://proxy.example.com:1", "network_no_proxy": [".corp", "http://x.example.com"]}
+    found, _printed = run(tmp_path, {"laptop": settings}, "--tags", "colima")
+    (problem,) = found["laptop"]
+    assert problem.startswith(
+        "Could not use 'http://x.example.com' in network_no_proxy: it is not a name, an address or a range."
+    )
+    assert re.search(r"\(hosts\.yml:\d+\)$", problem), problem
+
+
 def test_every_wrong_value_of_a_list_and_of_an_entry_is_told_with_its_cause(tmp_path: Path) -> None:
     settings = {
         **profile(cpu=0, memory=-4, disk=-1),

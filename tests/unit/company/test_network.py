@@ -19,6 +19,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"http_proxy": "http://joe:hunter2@proxy:1"}, "it has a log-in"),
     ({"no_proxy": [".corp"]}, "there is no proxy"),
     ({"no_proxy": ["a b"], "http_proxy": "http://p:1"}, "Could not use 'a b' in O(no_proxy)"),
+    *(
+        (
+            {"no_proxy": [".corp", wrong], "http_proxy": "http://p:1"},
+            f"Could not use '{wrong}' in O(no_proxy): it is not a name, an address or a range. "
+            "Use one such as .example.com or 10.0.0.0/8.",
+        )
+        for wrong in ("http://x.example.com", "10.0.0.0/33", "10.0.0.1-10.0.0.9", "10.0.0.1-9", "x.example.com/8", "fd00::/129")
+    ),
     ({"mirrors": [{"registry": "..", "url": MIRROR}]}, "that is not the host of a registry"),
     ({"mirrors": [{"registry": "../../etc", "url": MIRROR}]}, "that is not the host of a registry"),
     ({"mirrors": [{"registry": "ghcr.io", "url": f"{MIRROR}:99999"}]}, "is not an address"),
@@ -57,13 +65,13 @@ def test_options_become_one_value() -> None:
     found = company(
         {
             "https_proxy": "http://[fd00::1]:3128/",
-            "no_proxy": ["10.0.0.0/8"],
+            "no_proxy": ["10.0.0.0/8", "*.corp", "1-2.corp:8443", "fd00::/8", "[fd00::1]"],
             "mirrors": [{"registry": "localhost:5000", "url": f"{MIRROR}/"}],
             "dns_domains": {"Corp.Example": "10.0.0.53"},
         }
     )
     assert found.proxy.variables()["HTTPS_PROXY"] == "http://[fd00::1]:3128/"
-    assert found.proxy.variables()["no_proxy"] == "10.0.0.0/8"
+    assert found.proxy.variables()["no_proxy"] == "10.0.0.0/8,*.corp,1-2.corp:8443,fd00::/8,[fd00::1]"
     assert found.mirrors[0].url == MIRROR
     assert found.dns_domains == {"corp.example": ("10.0.0.53",)}
     assert not company({})
