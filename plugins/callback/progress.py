@@ -23,7 +23,7 @@ description:
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of skipped tags, the ones that look
-    like a known one. Refuses likewise a play for a laptop or group that the inventory does not have.
+    like a known one. Refuses likewise a play for a laptop or group that the inventory does not have, and a C(-e) without a value.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
@@ -51,7 +51,7 @@ from ..module_utils.progress.fleet import LaptopOutcome, LaptopResult, fleet_lin
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.summary import Block, Failure, Summary, Tone, failure_of, sentence_of
 from ..module_utils.progress.view import Follower, wrapped
-from ..plugin_utils.asked import unknown_laptops, unknown_tags
+from ..plugin_utils.asked import unknown_laptops, unknown_tags, valueless
 from ..plugin_utils.own_settings import settle
 from ..plugin_utils.plays import OURS, is_wanted, leave_out, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
@@ -131,6 +131,7 @@ class CallbackModule(CallbackBase):
         hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)
         settle(play, hosts)
         self._refuse_unknown_tags()
+        self._refuse(valueless(context.CLIARGS.get("extra_vars") or ()))
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; a role without another task has nothing to be reached.
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of a run beside its settings: tags, laptops and groups. An unknown one is refused with the known ones."""
+"""What is asked of a run beside its settings: tags, laptops and groups. An unknown one is refused with the known ones.
+
+So is what Ansible passes over without a word: a -e without a value.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible.constants import LOCALHOST
+from ansible.parsing.splitter import parse_kv
 
 from ..module_utils.core.options import suggestion
 
@@ -28,6 +32,19 @@ def unknown_tags(tasks: Iterable[Any], asked: Iterable[str], skipped: Iterable[s
         # Tools pass tags to be skipped wherever they are.
         if tag not in known and tag not in _TAGS and suggestion(tag, known):
             yield _unknown("use tag", tag, "no task has it", known)
+
+
+def valueless(given: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each -e in which a word has no value. given: what stands behind each."""
+    for text in given:
+        pairs = {} if text.startswith(("@", "[", "{")) else parse_kv(text)
+        left = pairs.pop("_raw_params", "")
+        if pairs and left:
+            # A word may be the rest of a value, and so of a secret.
+            name, reason = next(iter(pairs)), "a word without '=' stands beside its value"
+            yield f"Could not use -e '{name}': {reason}. Put quotes around a value with blanks, and write NAME=VALUE."
+        elif left:
+            yield f"Could not use -e '{left}': it has no value. Write -e {left}=VALUE."
 
 
 def unknown_laptops(play: Any) -> Iterator[str]:

@@ -509,6 +509,19 @@ def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: s
     assert not written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("colima_restart", "Could not use -e 'colima_restart': it has no value. Write -e colima_restart=VALUE."),
+        ("token=hunter2 swordfish", "Could not use -e 'token': a word without '=' stands beside its value. Put quotes around a"),
+    ],
+)
+def test_a_variable_without_a_value_is_refused(tmp_path: Path, given: str, expected: str) -> None:
+    _, printed = run(tmp_path, {"laptop": {}}, "-e", "colima_stop=never", "-e", given)
+    assert expected in printed and "swordfish" not in printed
+    assert not written(tmp_path)
+
+
 @pytest.mark.parametrize(("wanted", "missed"), [(False, "buildx\n"), (True, "buildx, autostart\n")])
 def test_what_is_off_is_not_named_among_what_was_not_reached(tmp_path: Path, wanted: bool, missed: str) -> None:
     settings = {"colima_restrat": "never", "workstation_autostart": wanted}
