@@ -34,7 +34,12 @@ def _nearly(folder: Path, known: Collection[str], noun: str) -> Iterator[str]:
 
 
 def _nearly_own(config: Path) -> Iterator[str]:
-    found = [entry.name for entry in config.iterdir() if entry.is_dir()] if config.is_dir() else []
-    for name in difflib.get_close_matches(_OWN, [entry for entry in found if entry != _OWN], n=3, cutoff=0.9):
-        if any((config / name).glob("settings.*")):
-            yield f"'{config / name}' is not read: your own settings are in '{config / _OWN}'. Rename it."
+    own = config / _OWN
+    for entry in sorted(config.iterdir()) if config.is_dir() else ():
+        name = entry.name if entry.is_dir() else entry.stem if entry.suffix in _ENDINGS[1:] else ""
+        if entry == own or not difflib.get_close_matches(name, [_OWN], cutoff=0.9):
+            continue
+        if entry.is_file():
+            yield f"'{entry}' is not read: your own settings are in '{own / 'settings.yml'}'. Move it there."
+        elif any(entry.glob("settings.*")):
+            yield f"'{entry}' is not read: your own settings are in '{own}'. Rename it."

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,17 @@ def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environm
         folder = _folder(environment)
         file = folder / _NAME
         if not file.is_file():
-            others = sorted(folder.glob("settings.*")) if folder.is_dir() else []
+            others = [entry for entry in sorted(folder.iterdir()) if _is_nearly(entry)] if folder.is_dir() else []
             if others:
                 yield f"Could not use your settings '{others[0]}': only {_NAME} is read. Rename it."
             return
     yield from _content(file)
+
+
+def _is_nearly(entry: Path) -> bool:
+    """Whether a file is meant for the one that is read: settings.yaml or setting.yml, say."""
+    near = difflib.get_close_matches(entry.name, [_NAME], cutoff=0.85)
+    return entry.name.startswith("settings.") or bool(near and entry.suffix in (".yml", ".yaml", ".json"))
 
 
 def _folder(environment: Mapping[str, str]) -> Path:

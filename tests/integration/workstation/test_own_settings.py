@@ -86,6 +86,8 @@ def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> Non
     )
     other = settings.rename(settings.with_suffix(".yaml"))
     assert said() == f"Could not use your settings '{other}': only settings.yml is read. Rename it.\n"
+    other = other.rename(settings.with_name("setting.yml"))
+    assert said() == f"Could not use your settings '{other}': only settings.yml is read. Rename it.\n"
     given = ("-e", f"workstation_settings={folder}/nowhere.yml")
     assert (
         said(*given)

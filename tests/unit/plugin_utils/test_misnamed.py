@@ -19,6 +19,8 @@ def test_files_that_are_nearly_called_right_are_named(tmp_path: Path) -> None:
         team / "group_vars" / "databases.yml",
         config / "laptop-containers" / "settings.yml",
         config / "laptop.containers" / "settings.yml",
+        config / "laptop.containers.yml",
+        config / "laptop.containers.log",
         config / "docker" / "settings.yml",
     ):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,4 +33,6 @@ def test_files_that_are_nearly_called_right_are_named(tmp_path: Path) -> None:
         f"'{host}' is not read: no laptop is called 'rehersal'. Did you mean 'rehearsal'? Rename the file.",
         f"'{group}' is not read: no group is called 'laptop'. Did you mean 'laptops'? Rename the file.",
         f"'{config / 'laptop-containers'}' is not read: your own settings are in '{config / 'laptop.containers'}'. Rename it.",
+        f"'{config / 'laptop.containers.yml'}' is not read: your own settings are in "
+        f"'{config / 'laptop.containers' / 'settings.yml'}'. Move it there.",
     ]
