@@ -36,7 +36,7 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
         if short and short not in known and not _directory(works, environment, short).is_dir():
-            help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
+            help_ = suggestion(short, known) or (f" Use one of {', '.join(sorted(known))}." if known else " List it there.")
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
 
 

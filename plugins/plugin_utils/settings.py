@@ -354,13 +354,34 @@ def _check_refusals(
         return bool(way or part.key in work.names or "options" in spec.get(part.key, {})) and bool(place(part))
 
     # What no module could take must not hide what this one refuses of the rest.
-    spec, hidden = work.subject.argument_spec, work.subject.hidden
-    left: Mapping[str, Any] = {key: value for key, value in work.options.items() if not problems(spec, {key: value}, hidden)}
+    spec = work.subject.argument_spec
+    left = _fit(spec, work.options)
     with contextlib.suppress(TypeError):
         sentences, work.programs = refusals(work.subject, left, work.names, check_mode=check_mode)
         turns = range(problems_before, _MOST)
         for sentence, way in all_refusals(left, sentences, judge, is_written, spec=spec, turns=turns):
             findings.add(sentence, place=place(way[-1]) if way else "")
+
+
+def _fit(spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without what no module could take: of a list, without single entries, or wrong options of these."""
+    found = {}
+    for key, value in options.items():
+        if not problems(spec, {key: value}):
+            found[key] = value
+        elif isinstance(value, list | tuple) and (entries := list(_fit_entries(spec.get(key, {}), value))):
+            found[key] = entries
+    return found
+
+
+def _fit_entries(spec: Mapping[str, Any], entries: Iterable[Any]) -> Iterator[Any]:
+    inner = spec.get("options") or {}
+    for entry in entries:
+        left = _fit(inner, entry) if isinstance(entry, Mapping) and inner else entry
+        # Of an entry without what it needs, nothing else is known.
+        is_whole = left is entry or not any(inner.get(option, {}).get("required") for option in set(entry) - set(left))
+        if is_whole and not problems({"entry": spec}, {"entry": [left]}):
+            yield left
 
 
 def _inside(value: Any) -> Iterator[Any]:

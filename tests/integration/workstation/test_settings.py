@@ -446,6 +446,18 @@ def test_every_wrong_value_of_a_list_and_of_an_entry_is_told_with_its_cause(tmp_
     assert all(re.search(r"\(hosts\.yml:\d+\)$", problem) for problem in found["laptop"]), said
     for size in ("cpu is 0", "memory is -4", "'disk' of profile 'k8s' to '-1'"):
         assert size in said
+    profiles = [{"name": "My Profile", "runtime": "podman"}, {"runtime": "docker"}, "docker-buildx", {"name": "k8s", "cpus": 2}]
+    overrides = {"k8s": {"memory": 1}}
+    found, _printed = run(tmp_path / "profiles", {"laptop": {"colima_profiles": profiles, "colima_profile_overrides": overrides}})
+    for part in (
+        "'podman' as 'runtime' of 'My Profile'",
+        "entry 3 is a text",
+        "'cpus' of 'k8s'",
+        "has no name",
+        "name 'My Profile'",
+    ):
+        assert [part in problem for problem in found["laptop"]].count(True) == 1, (part, found)
+    assert not any("override" in problem for problem in found["laptop"]), found
     template = {"colima_timeout": "{{ my_timout }}", "my_timeout": 60}
     names = {**template, "secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": ["Team_A", "default", "b c"]}
     found, _printed = run(tmp_path / "b", {"laptop": names})
