@@ -187,3 +187,20 @@ def test_a_profile_whose_settings_keep_docker_is_not_moved_whatever_the_command_
     assert "Could not move profile 'docker-buildx' to another runtime: its settings do not say runtime: containerd." in said
     assert statuses(up)["docker-buildx"] == "Running"
     assert set(place.glob("*")) == kept
+
+
+def test_a_profile_is_moved_where_its_override_says_so(up: Lab) -> None:
+    over = ("-e", json.dumps({"colima_profile_overrides": {"colima-docker-buildx": {"runtime": "containerd"}}}))
+    said = " ".join(play(up, "playbooks/workstation.yml", "--tags", "colima", *over, code=2).split())
+    assert "Let 'ansible-playbook playbooks/move.yml -e move_profile=docker-buildx' do it" in said
+    for command in (
+        ("playbooks/move.yml", "-e", "move_profile=docker-buildx"),
+        ("playbooks/workstation.yml", "--tags", "colima", "-e", "colima_on_fixed_change=recreate"),
+    ):
+        said = " ".join(play(up, *command, *over, "--check").split())
+        assert "keep the VM of profile 'docker-buildx' (aside, as 'docker-buildx-docker')" in said, said
+
+
+def test_the_default_profiles_say_their_runtime_to_a_move(up: Lab) -> None:
+    said = " ".join(play(up, "playbooks/move.yml", "-e", "move_profile=k8s").split())
+    assert "changed=0" in said

@@ -197,8 +197,9 @@ def _why_not_now(case: _ProfileCase) -> tuple[str, str] | None:
 
 def _wait_for_move(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """Leave the VM as it is: what is in it would be lost with it."""
-    why, how = "what is in the VM has to move first", "playbooks/move.yml does that, and so does playbooks/workstation.yml."
-    pending = Pending(f"profile '{case.current.name}'", case.recreation.moves, why, how, kind="move")
+    name = case.current.name
+    why, how = "what is in the VM has to move first", f"playbooks/move.yml with -e move_profile={name} does that."
+    pending = Pending(f"profile '{name}'", case.recreation.moves, why, how, kind="move")
     return replace(plan, pending=(pending,), will_be_up=case.current.up)
 
 

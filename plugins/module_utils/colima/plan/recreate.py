@@ -82,7 +82,7 @@ def _refusal(current: ProfileState, what: str, loss: str, policy: ChangePolicy, 
     name = current.name
     confirmed = f"O(confirm_data_loss=[{name}])"
     if moves and policy.on_fixed_change != "recreate_with_data_loss":
-        keep = "Let playbooks/move.yml do it, which keeps everything"
+        keep = f"Let playbooks/move.yml with -e move_profile={name} do it, which keeps everything"
         lose = f"to lose its images and volumes, set O(on_fixed_change=recreate_with_data_loss) and {confirmed}"
         return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"{keep}; {lose}.")
     if policy.on_fixed_change == "recreate_with_data_loss":
