@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...colima_paths import short_name
@@ -37,7 +37,20 @@ def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:
         return [f"Could not override profile '{name}': it is {kind_of(given)}, not a mapping. Write 'option: value' below it."]
     if "name" in given:
         return [f"Could not override 'name' of profile '{name}': a name stays. List another profile in O(profiles)."]
-    return [problem.sentence for problem in problems(spec, given, verb=f"override profile '{name}' by")]
+    empty = [
+        f"Could not override '{option}' of profile '{name}': it has no value. Give it one, or remove the line."
+        for option in _empty(given, spec)
+    ]
+    return [*empty, *(problem.sentence for problem in problems(spec, given, verb=f"override profile '{name}' by"))]
+
+
+def _empty(given: Mapping[str, Any], spec: Spec) -> Iterator[str]:
+    """Yield the options without a value, as far as they are known."""
+    for option, value in given.items():
+        if option in spec and value is None:
+            yield option
+        elif isinstance(value, Mapping):
+            yield from (f"{option}.{inner}" for inner in _empty(value, spec.get(option, {}).get("options") or {}))
 
 
 def _completed(given: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

@@ -48,6 +48,15 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ]
 
 
+def test_an_override_without_a_value_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        overridden(PROFILES, {"k8s": {"memory": None, "kubernetes": {"version": None}, "docker": {"any": None}}}, SPEC)
+    assert caught.value.context["refusals"] == [
+        "Could not override 'memory' of profile 'k8s': it has no value. Give it one, or remove the line.",
+        "Could not override 'kubernetes.version' of profile 'k8s': it has no value. Give it one, or remove the line.",
+    ]
+
+
 def test_the_profiles_of_a_run_have_their_overrides() -> None:
     params = complete(Profiles.argument_spec, {"profiles": PROFILES, "overrides": {"k8s": {"cpu": 3}}, "state": "started"})
     assert [(one["name"], one["cpu"]) for one in profiles_from(params)] == [("k8s", 3), ("docker-buildx", None)]
