@@ -23,7 +23,8 @@ description:
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of skipped tags, the ones that look
-    like a known one. Refuses likewise a play for a laptop or group that the inventory does not have, and a C(-e) without a value.
+    like a known one. Refuses likewise a play for a laptop or group that the inventory does not have, for an empty group, and a
+    C(-e) without a value.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
@@ -170,7 +171,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""
         if self.play is not None:
-            self._refuse(unknown_laptops(self.play))
+            self._refuse(unknown_laptops(self.play, limited=bool(context.CLIARGS.get("subset"))))
 
     def _refuse_unknown_tags(self) -> None:
         """Refuse a tag that no task of any play has: of a playbook with several, one may be for a single play."""

@@ -47,16 +47,18 @@ def valueless(given: Iterable[str]) -> Iterator[str]:
             yield f"Could not use -e '{left}': it has no value. Write -e {left}=VALUE."
 
 
-def unknown_laptops(play: Any) -> Iterator[str]:
-    """Yield a sentence for each laptop or group that a play names and the inventory does not have.
+def unknown_laptops(play: Any, *, limited: bool) -> Iterator[str]:
+    """Yield a sentence for each laptop or group that a play names and the inventory does not have, and for an empty group.
 
-    A pattern may find nothing, and a group may be empty.
+    A pattern may find nothing. limited: whether a --limit was given, which may leave nothing of a group.
     """
     inventory = play.get_variable_manager()._inventory
     known = sorted({*inventory.groups, *inventory.hosts} - _GROUPS)
     for name in map(str, play.hosts):
         if _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
             yield _unknown("run on", name, "the inventory has neither a laptop nor a group of that name", known)
+        elif name in inventory.groups and name not in _GROUPS and not inventory.groups[name].get_hosts() and not limited:
+            yield f"Could not run on '{name}': the group has no laptop. Indent its names below 'hosts:'."
 
 
 def _unknown(verb: str, name: str, reason: str, known: list[str]) -> str:

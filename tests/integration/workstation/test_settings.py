@@ -261,6 +261,10 @@ BY_HAND = {
         "Could not set 'docker.insecure-registries' of profile 'docker-buildx' to 'http://registry.local:5000': it is not a "
         "host, an address or a range. Use one such as registry.example.com:5000, without http://. (hosts.yml:",
     ),
+    "an override without a value": Mistake(
+        {"colima_profile_overrides": {"docker-buildx": {"memory": None}}},
+        "'memory' of profile 'docker-buildx': it has no value. Give it one, or remove the line. (hosts.yml:",
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}
@@ -407,6 +411,17 @@ def test_a_pattern_or_a_group_without_laptops_is_no_mistake(tmp_path: Path) -> N
         folder.mkdir()
         _, printed = run(folder, {"laptop1": {}}, "-e", f"workstation_hosts={hosts}")
         assert "skipping: no hosts matched" in printed and "Could not run" not in printed
+
+
+def test_a_group_without_a_laptop_is_refused_where_nothing_limits_the_run(tmp_path: Path) -> None:
+    text = "team: {hosts: , laptop2: {}}\n"
+    said = "Could not run on 'team': the group has no laptop. Indent its names below 'hosts:'."
+    for arguments, is_refused in (((), True), (("--limit", "localhost"), False)):
+        folder = tmp_path / str(is_refused)
+        folder.mkdir()
+        (folder / "more.yml").write_text(text)
+        _, printed = run(folder, {"laptop1": {}}, "-i", "more.yml", "-e", "workstation_hosts=team", *arguments)
+        assert (said in printed) is is_refused, printed
 
 
 def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
