@@ -130,14 +130,12 @@ def is_required(spec: Mapping[str, Any], way: list[Part]) -> bool:
 
 
 def without_emptied(options: Any, way: list[Part]) -> Any:
-    """Return the options without the list that has lost its only entry on this way: it would be refused for that."""
-    inner = options
-    for number, part in enumerate(way[:-1]):
-        there = inner if isinstance(inner, Mapping) else dict(enumerate(inner or ()))
-        inner = there.get(part.key)
-        if isinstance(inner, list | tuple) and not inner:
-            parts = _without_each(options, [step.key for step in way[:number]])
-            return next(left for one, left in parts if one.key == part.key)
+    """Return the options without the list or mapping that has lost its only entry on this way: it would be refused for that."""
+    for length in range(len(way) - 1, 0, -1):
+        *outer, key = [step.key for step in way[:length]]
+        for part, left in list(_without_each(options, outer)):
+            if part.key == key and isinstance(part.value, Mapping | list | tuple) and not part.value:
+                options = left
     return options
 
 

@@ -82,6 +82,8 @@ CONFIRMATIONS = {
 }
 _FOR_ONE_RUN = ("command line", "playbook")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# What the run of a laptop depends on, and is often misspelt.
+_OF_ANSIBLE = ("ansible_connection", "ansible_python_interpreter")
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
 # So many problems of one module are reported at once.
@@ -250,10 +252,17 @@ def _check_names(
                 findings.add(said, name, place=findings.where(name))
             # In conditions any other word counts as false; an environment of another form Ansible leaves out.
             elif OF_PLAYBOOKS.get(name, {}).get("type") in ("bool", "dict") and not _TEMPLATE.search(str(value)):
-                for problem in problems(OF_PLAYBOOKS, {name: value}):
-                    findings.add(problem.sentence, name)
+                for sentence, at in _wrong_of_playbooks(name, value):
+                    findings.add(sentence, at)
         elif name not in helpers and (why := why_unknown(name, known, defaults, prefixes)):
             findings.add(f"Could not use variable '{name}': {why}", name)
+
+
+def _wrong_of_playbooks(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    yield from ((problem.sentence, name) for problem in problems(OF_PLAYBOOKS, {name: value}))
+    for key, inner in value.items() if isinstance(value, Mapping) else ():
+        if inner is None:
+            yield f"Could not use '{key}' of '{name}': it has no value. Give it one, or remove the line.", key
 
 
 def why_unknown(name: str, known: Collection[str], settings: Iterable[str], prefixes: tuple[str, ...]) -> str:
@@ -266,7 +275,7 @@ def why_unknown(name: str, known: Collection[str], settings: Iterable[str], pref
         settable = [candidate for candidate in known if not candidate.endswith("_result")]
         help_ = suggestion(name, settable) or " Correct it, or remove it; the pages of the roles list their variables."
         return f"it is unknown.{help_}"
-    like = "" if name.startswith(("ansible_", "docker_")) else _misspelt(name, settings)
+    like = "" if name.startswith("docker_") else _misspelt(name, _OF_ANSIBLE if name.startswith("ansible_") else settings)
     return f"it is unknown. Did you mean '{like}'?" if like else ""
 
 
@@ -360,7 +369,14 @@ def _check_refusals(
         sentences, work.programs = refusals(work.subject, left, work.names, check_mode=check_mode)
         turns = range(problems_before, _MOST)
         for sentence, way in all_refusals(left, sentences, judge, is_written, spec=spec, turns=turns):
-            findings.add(sentence, place=place(way[-1]) if way else "")
+            findings.add(sentence, place=_at_named(findings, work, sentence, way) or (place(way[-1]) if way else ""))
+
+
+def _at_named(findings: Findings, work: Reached, sentence: str, way: list[Part]) -> str:
+    """Return the place of a setting that a sentence names among others: of several together, another part can seem to blame."""
+    named = [name for name in work.names.values() if re.search(rf"\b{name}\b", sentence.partition(". ")[0])]
+    top = {work.names.get(part.key, part.key) for part in way}
+    return findings.where(named[0]) if len(named) > 1 and not top & set(named) else ""
 
 
 def _fit(spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError, AnsibleTemplateError, AnsibleUndefinedV
 from jinja2 import Environment, TemplateError
 from jinja2.meta import find_undeclared_variables
 
+from ..module_utils.core.entries import kind_of
 from ..module_utils.core.options import suggestion
 
 # What Ansible offers in templates beside variables and what Jinja has.
@@ -29,10 +30,10 @@ class Unread:
         return str, (str(self.error),)
 
 
-def unread(setting: str, error: Exception, variables: Collection[str], others: Collection[str] = ()) -> tuple[str, Any]:
+def unread(setting: str, error: Exception, variables: Mapping[str, Any], others: Collection[str] = ()) -> tuple[str, Any]:
     """Return a sentence for a setting whose template can't be read, and the text that is wrong in it.
 
-    variables: the names that have a value; others: the names that could have one.
+    variables: all that have a value; others: the names that could have one.
     """
     cause = _innermost(error)
     text = getattr(cause, "obj", None)
@@ -41,6 +42,10 @@ def unread(setting: str, error: Exception, variables: Collection[str], others: C
         words = [name for name in (*variables, *others) if not name.startswith("_") and name != setting]
         near = suggestion(unknown[0], words, 0.8) or suggestion(unknown[0], [name for name in words if name not in others])
         return f"Could not read '{setting}': '{unknown[0]}' is undefined.{near or ' Define it, or correct its name.'}", text
+    value = variables.get(setting)
+    if "expected dicts" in str(cause) and not isinstance(value, Mapping):
+        remedy = f"""Write its options as 'option: value', or behind -e as '{{"{setting}": {{...}}}}'."""
+        return f"Could not use '{setting}': it is {kind_of(value)}, not a mapping. {remedy}", value
     reason = str(cause).strip().partition("\n")[0].rstrip(".")
     return f"Could not read '{setting}': {reason}. Correct its template.", text
 

@@ -68,8 +68,9 @@ class _Check:
             elif value is not None:
                 hide = option in self.hidden
                 for sentence, at in self.value(known[option], name, value, where, hide=hide):
-                    # Of a number or a truth value, only its name has a place.
-                    yield Problem(sentence, option if at is value and not isinstance(value, str) else at)
+                    # Of a number, a truth value or nothing, only its name has a place.
+                    has_place = isinstance(at, str) or (at is not value and isinstance(at, Mapping | list | tuple))
+                    yield Problem(sentence, at if has_place else option)
 
     def value(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         if spec.get("type") == "dict":
@@ -106,7 +107,9 @@ class _Check:
                 yield from self.entry(elements, option, item, where, number, hide=hide)
 
     def entry(self, spec: Spec, option: str, item: Any, where: str, number: int, *, hide: bool) -> Iterator[tuple[str, Any]]:
-        if spec["type"] != "dict":
+        if spec["type"] != "dict" and item is None:
+            yield f"Could not {self.verb} '{option}'{where}: entry {number} is empty. Give it a value, or remove it.", item
+        elif spec["type"] != "dict":
             yield from self.value(spec, option, item, where, hide=hide)
         elif isinstance(item, Mapping):
             yield from self.options(spec.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}")

@@ -265,6 +265,36 @@ BY_HAND = {
         {"colima_profile_overrides": {"docker-buildx": {"memory": None}}},
         "'memory' of profile 'docker-buildx': it has no value. Give it one, or remove the line. (hosts.yml:",
     ),
+    "a text for a mapping": Mistake(
+        {"colima_host": "{}"},
+        "Could not use 'colima_host': it is a text, not a mapping. Write its options as 'option: value', or behind -e as "
+        """'{"colima_host": {...}}'. (hosts.yml:""",
+    ),
+    "a variable of Ansible": Mistake(
+        {"ansible_conection": "local"},
+        "Could not use variable 'ansible_conection': it is unknown. Did you mean 'ansible_connection'? (hosts.yml:",
+    ),
+    "two settings that exclude each other": Mistake(
+        {
+            "secret_refresh_registries": [REGISTRY],
+            "secret_refresh_docker_login": True,
+            "secret_refresh_docker_cred_helpers": True,
+        },
+        "Could not plan docker's logins: secret_refresh_docker_cred_helpers and secret_refresh_docker_login exclude each other,",
+    ),
+    "a truth in a list": Mistake(
+        {"secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": [True, 8080]},
+        "Could not use 'True' as 'secret_refresh_namespaces': YAML reads on, off, yes and no without quotes as true or false. "
+        "Put the word in quotes. (hosts.yml:",
+    ),
+    "an empty entry": Mistake(
+        {"secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": ["default", None]},
+        "Could not use 'secret_refresh_namespaces': entry 2 is empty. Give it a value, or remove it. (hosts.yml:",
+    ),
+    "an unknown key of a registry": Mistake(
+        {"secret_refresh_registries": [REGISTRY, {"profil": "dev"}]},
+        "Could not read registry '(no host)': unknown key 'profil'. Did you mean 'profile'? (hosts.yml:",
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}
@@ -441,6 +471,20 @@ def test_a_wrong_setting_of_the_network_has_its_place_also_where_only_profiles_u
         "Could not use 'http://x.example.com' in network_no_proxy: it is not a name, an address or a range."
     )
     assert re.search(r"\(hosts\.yml:\d+\)$", problem), problem
+
+
+def test_a_variable_of_the_environment_needs_a_value_and_two_settings_together_have_the_place_of_one(tmp_path: Path) -> None:
+    both = {"secret_refresh_docker_login": True, "secret_refresh_docker_cred_helpers": True}
+    settings = {
+        "secret_refresh_registries": [REGISTRY],
+        **both,
+        "workstation_environment": {"PATH": os.environ["PATH"], "A": None},
+    }
+    found, _printed = run(tmp_path, {"laptop": settings})
+    empty, exclude, *_programs = found["laptop"]
+    assert empty.startswith("Could not use 'A' of 'workstation_environment': it has no value. Give it one, or remove the line. (")
+    number = int(re.search(r"\(hosts\.yml:(\d+)\)$", exclude)[1])  # type: ignore[index]
+    assert "secret_refresh_docker_cred_helpers: true" in (tmp_path / "hosts.yml").read_text().splitlines()[number - 1]
 
 
 def test_every_wrong_value_of_a_list_and_of_an_entry_is_told_with_its_cause(tmp_path: Path) -> None:

@@ -77,6 +77,9 @@ def test_a_list_that_lost_its_only_entry_goes_as_well() -> None:
     way = [Part("profiles", None), Part(0, None), Part("name", None)]
     assert without_emptied({"profiles": [], "sizes": "share"}, way) == {"sizes": "share"}
     assert without_emptied({"profiles": [{"name": "b"}]}, way) == {"profiles": [{"name": "b"}]}
+    # So does an entry without anything left.
+    assert without_emptied({"profiles": [{"name": "b"}, {}]}, [way[0], Part(1, None), way[2]]) == {"profiles": [{"name": "b"}]}
+    assert without_emptied({"profiles": [{}], "sizes": "share"}, way) == {"sizes": "share"}
     inner = [Part("profiles", None), Part(0, None), Part("mounts", None), Part(0, None)]
     assert without_emptied({"profiles": [{"name": "a", "mounts": []}]}, inner) == {"profiles": [{"name": "a"}]}
     assert without_emptied({"profiles": [{"name": "a", "mounts": [1]}]}, inner) == {"profiles": [{"name": "a", "mounts": [1]}]}
