@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import light_lab
@@ -94,6 +96,11 @@ def test_every_verb_of_the_pages_is_one_of_make_and_runs_what_is_there(command: 
     assert done.returncode == 0, done.stderr
     for playbook in re.findall(r"playbooks/\w+\.yml", done.stdout):
         assert (ROOT / playbook).exists(), playbook
+    for line in filter(re.compile(r"playbooks/\w+\.yml").search, done.stdout.splitlines()):
+        # As the recipe's shell hands them to Ansible.
+        words = shlex.split(line)
+        for value in (words[place + 1] for place, word in enumerate(words) if word == "-e"):
+            assert isinstance(DataLoader().load(value), dict) if value.startswith("{") else "=" in value, value
 
 
 def test_what_is_tried_elsewhere_is_still_in_the_readme_and_there() -> None:
