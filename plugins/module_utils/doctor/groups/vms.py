@@ -104,9 +104,10 @@ def _disk(laptop: Laptop, name: str, current: ProfileState, guest: GuestReport) 
     runtime = str((current.applied or {}).get("runtime") or "docker")
     if usage.share < NEARLY_FULL:
         return DISK.ok(found, name)
-    # Of everything that can be freed, only build cache is not the user's work. reclaim.yml goes further.
-    found = f"{found}. Where build cache does not free enough, see playbooks/reclaim.yml --check -e reclaim_images=unused"
-    prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --force"
+    # Of everything that can be freed, only build cache is not the user's work. reclaim.yml knows that of other builders, too.
+    more = "playbooks/reclaim.yml --check -e reclaim_build_cache=all -e reclaim_images=unused"
+    found = f"{found}. Where the engine's build cache does not free enough, see {more}"
+    prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --all --force"
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
 
 
