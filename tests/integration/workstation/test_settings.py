@@ -593,6 +593,13 @@ def test_a_variable_without_a_value_is_refused(tmp_path: Path, given: str, expec
     assert not written(tmp_path)
 
 
+def test_a_misspelt_truth_value_is_told_once_and_in_our_words(tmp_path: Path) -> None:
+    found, printed = run(tmp_path, {"laptop": {"workstation_refresh_timer": "yess", "workstation_autostart": "t"}})
+    (problem,) = found["laptop"]
+    assert problem.startswith("Could not use 'yess' as 'workstation_refresh_timer': it is neither true nor false.")
+    assert "bool" not in printed and "autostart" in printed.partition("not reached")[2]
+
+
 @pytest.mark.parametrize(("wanted", "missed"), [(False, "buildx\n"), (True, "buildx, autostart\n")])
 def test_what_is_off_is_not_named_among_what_was_not_reached(tmp_path: Path, wanted: bool, missed: str) -> None:
     settings = {"colima_restrat": "never", "workstation_autostart": wanted}
