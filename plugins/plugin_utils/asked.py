@@ -55,7 +55,10 @@ def unknown_laptops(play: Any, *, limited: bool) -> Iterator[str]:
     inventory = play.get_variable_manager()._inventory
     known = sorted({*inventory.groups, *inventory.hosts} - _GROUPS)
     for name in map(str, play.hosts):
-        if _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
+        if not known:
+            sources = " or ".join(f"'{source}'" for source in inventory._sources)
+            yield f"Could not run on '{name}': no laptop was found in the inventory {sources}. Correct the path that -i names."
+        elif _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
             yield _unknown("run on", name, "the inventory has neither a laptop nor a group of that name", known)
         elif name in inventory.groups and name not in _GROUPS and not inventory.groups[name].get_hosts() and not limited:
             yield f"Could not run on '{name}': the group has no laptop. Indent its names below 'hosts:'."
