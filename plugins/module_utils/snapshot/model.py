@@ -54,7 +54,7 @@ class DiskSnapshotState:
     """The disk, its complete snapshots, the oldest first, and what killed runs have left.
 
     deleted: of the profile, and can come back. kept: names of its VMs that a move keeps. taken: the profile has a VM, or a part
-    of one.
+    of one. others: further profiles, where it has no disk.
     """
 
     disk: Disk
@@ -63,6 +63,7 @@ class DiskSnapshotState:
     deleted: tuple[RetainedVm, ...] = ()
     kept: tuple[str, ...] = ()
     taken: bool = True
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..colima.client.retained_vms import DELETED, RetainedVm, grace
 from ..colima.model.state import ABSENT, STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
+from ..core.options import suggestion
 from ..core.plan import Plan, Step, size_in_words
 from .model import BringBack, Delete, DiskSnapshotSpec, DiskSnapshotState, Make, Restore
 from .store import already_there, remove_left, remove_old, surplus, unknown
@@ -105,6 +106,9 @@ def _no_way_back(gone: RetainedVm, found: DiskSnapshotState, spec: DiskSnapshotS
 def _not_at_rest(found: DiskSnapshotState, spec: DiskSnapshotSpec, verb: str) -> WorkstationError | None:
     """Return why the disk can't be touched, if it can't."""
     what = f"{verb} the data disk of profile '{spec.profile}'"
+    if not found.taken and found.others:
+        known = f"There are: {', '.join(found.others)}.{suggestion(str(spec.profile), found.others)}"
+        return InputError(what, "there is no such profile", f"Correct its name. {known}")
     if not found.disk.exists:
         return InputError(
             what, f"there is no '{found.disk.path}'", "Attach the disk that it is on, or correct the profile's name."

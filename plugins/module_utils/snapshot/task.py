@@ -81,7 +81,8 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
             Disk(path, current.health), snapshots, partial, retained_vms.deleted(paths, name), _names(paths, name), taken
         )
         if not path.is_file():
-            return found
+            rows = self.colima.rows() if self.colima.installed else ()
+            return replace(found, others=tuple(row.name for row in rows))
         # One that is in use changes while it is read.
         compare = spec.restore and not current.live
         digest = sparse.digest(path) if compare else ""

@@ -100,6 +100,12 @@ def test_a_disk_comes_back_byte_by_byte_and_holes_stay_holes(lab: Lab) -> None:
     assert not snapshot(lab, state="restored", confirm=PROFILE)["changed"]
 
 
+def test_a_profile_that_does_not_exist_is_refused_with_the_known_ones(lab: Lab) -> None:
+    reason = rf"of profile '{PROFILE}x': there is no such profile\. Correct its name\. There are: .*\. Did you mean '{PROFILE}'\?"
+    with pytest.raises(InputError, match=reason):
+        snapshot(lab, profile=f"{PROFILE}x")
+
+
 def test_a_disk_elsewhere_is_restored_there_and_the_link_stays(lab: Lab, tmp_path: Path) -> None:
     link, outside = disk(lab), tmp_path / "external"
     outside.mkdir()
