@@ -237,6 +237,8 @@ docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehears
 
 lock: ## Renew the locks from pyproject.toml
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements/runtime.lock
+	@mkdir -p .cache && uv pip compile -q --universal --generate-hashes --python-version 3.11 pyproject.toml -c requirements/runtime.lock --format pylock.toml -o .cache/pylock.runtime.toml
+	@"$(PYTHON)" -m tests.laptop_lock .cache/pylock.runtime.toml requirements/runtime.lock
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group lab -o requirements/lab.lock
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.lock
 	@echo uv | uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 - -o requirements/uv.lock
