@@ -192,7 +192,7 @@ def test_a_profile_whose_settings_keep_docker_is_not_moved_whatever_the_command_
 def test_a_profile_is_moved_where_its_override_says_so(up: Lab) -> None:
     over = ("-e", json.dumps({"colima_profile_overrides": {"colima-docker-buildx": {"runtime": "containerd"}}}))
     said = " ".join(play(up, "playbooks/workstation.yml", "--tags", "colima", *over, code=2).split())
-    assert "Let 'ansible-playbook playbooks/move.yml -e move_profile=docker-buildx' do it" in said
+    assert "ansible-playbook playbooks/move.yml -e move_profile=docker-buildx' do it" in said
     for command in (
         ("playbooks/move.yml", "-e", "move_profile=docker-buildx"),
         ("playbooks/workstation.yml", "--tags", "colima", "-e", "colima_on_fixed_change=recreate"),

@@ -437,7 +437,8 @@ def test_an_unknown_laptop_is_refused_with_the_known_ones(tmp_path: Path) -> Non
 
 def test_an_inventory_without_a_laptop_is_named(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("")
-    command = ["ansible-playbook", "-i", str(tmp_path / "hosts.yml"), str(PLAYBOOK), "--check"]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", str(tmp_path / "hosts.yml"), str(PLAYBOOK), "--check"]
     done = forked_ansible.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=60)
     said = f"Could not run on 'laptops': no laptop was found in the inventory '{tmp_path}/hosts.yml'. Correct the path that"
     assert done.returncode == 2 and said in " ".join(done.stderr.split())

@@ -17,12 +17,13 @@ from tests.support.lab_playbooks import ROOT
 
 # One call waits for a server that accepts connections and never answers.
 SILENT = """
-import socket
+import os, socket
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.together import together
 server = socket.create_server(("127.0.0.1", 0))
 def ask():
     connection = socket.create_connection(server.getsockname())
-    print("asked", flush=True)
+    # Not print(): Python could end while this thread holds its lock.
+    os.write(1, b"asked\\n")
     connection.recv(1)
 together({"quick": int, "silent": ask})
 """
