@@ -52,7 +52,8 @@ def cluster(up: Lab) -> Iterator[KubeApi]:
 @pytest.fixture
 def lab(up: Lab) -> Lab:
     """The lab as the old engine's installer has left it."""
-    images(up).unlink(missing_ok=True)
+    for file in (images(up), images(up).with_name("volumes.json")):
+        file.unlink(missing_ok=True)
     (up.home / ".docker/config.json").write_text(json.dumps(LEFTOVERS))
     return up
 
@@ -189,15 +190,15 @@ def test_a_profile_whose_settings_keep_docker_is_not_moved_whatever_the_command_
     assert set(place.glob("*")) == kept
 
 
-def test_a_profile_is_moved_where_its_override_says_so(up: Lab) -> None:
+def test_a_profile_is_moved_where_its_override_says_so(lab: Lab) -> None:
     over = ("-e", json.dumps({"colima_profile_overrides": {"colima-docker-buildx": {"runtime": "containerd"}}}))
-    said = " ".join(play(up, "playbooks/workstation.yml", "--tags", "colima", *over, code=2).split())
+    said = " ".join(play(lab, "playbooks/workstation.yml", "--tags", "colima", *over, code=2).split())
     assert "ansible-playbook playbooks/move.yml -e move_profile=docker-buildx' do it" in said
     for command in (
         ("playbooks/move.yml", "-e", "move_profile=docker-buildx"),
         ("playbooks/workstation.yml", "--tags", "colima", "-e", "colima_on_fixed_change=recreate"),
     ):
-        said = " ".join(play(up, *command, *over, "--check").split())
+        said = " ".join(play(lab, *command, *over, "--check").split())
         assert "keep the VM of profile 'docker-buildx' (aside, as 'docker-buildx-docker')" in said, said
 
 
