@@ -41,8 +41,8 @@ def valueless(given: Iterable[str]) -> Iterator[str]:
         left = pairs.pop("_raw_params", "")
         if pairs and left:
             # A word may be the rest of a value, and so of a secret.
-            name, reason = next(iter(pairs)), "a word without '=' stands beside its value"
-            yield f"Could not use -e '{name}': {reason}. Put quotes around a value with blanks, and write NAME=VALUE."
+            names, reason = "', '".join(pairs), "a word without '=' stands beside the value"
+            yield f"Could not use -e '{names}': {reason}. Put quotes around a value with blanks, and write NAME=VALUE."
         elif left:
             yield f"Could not use -e '{left}': it has no value. Write -e {left}=VALUE."
 

@@ -593,7 +593,7 @@ def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: s
     ("given", "expected"),
     [
         ("colima_restart", "Could not use -e 'colima_restart': it has no value. Write -e colima_restart=VALUE."),
-        ("token=hunter2 swordfish", "Could not use -e 'token': a word without '=' stands beside its value. Put quotes around a"),
+        ("token=hunter2 swordfish", "Could not use -e 'token': a word without '=' stands beside the value. Put quotes around a"),
     ],
 )
 def test_a_variable_without_a_value_is_refused(tmp_path: Path, given: str, expected: str) -> None:
