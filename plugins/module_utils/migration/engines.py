@@ -32,7 +32,7 @@ from .model import MOVING, Inventory, MoveState
 from .move.guest import Inside
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
-from .origins.reading import Origin, names_to_read, read_volumes
+from .origins.reading import Origin, compare_volumes, names_to_read
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
 from .transfer.volumes import Place, aside
@@ -112,7 +112,7 @@ class Ends:
             self.prepare()
         if names or found.target.begun:
             found = replace(found, aside=aside(self.target, found.target.volumes, "read volumes"))
-        return replace(found, volumes=read_volumes(self.source, self.target, found, names, at_once, left_out=left_out))
+        return replace(found, volumes=compare_volumes(self.source, self.target, found, names, at_once, left_out=left_out))
 
     def prepare(self) -> None:
         """Get both engines ready for volumes, side by side."""

@@ -20,7 +20,7 @@ from .items import KUBERNETES, cache_items, cluster_items, nerdctl_items
 from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
 # Namespaces of BuildKit and docker.
-_OTHERS = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
+_FOREIGN_NAMESPACE = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
 _SECONDS = 180.0
 _PRUNE_SECONDS = 900.0
 # Words of one command line.
@@ -36,7 +36,7 @@ class ContainerdDisk:
     def inventory(self, policy: ReclaimPolicy) -> EngineInventory:
         """Return the inventory, as far as the policy asks for it. Raises CommandFailed."""
         spaces = self._sudo("nerdctl", "namespace", "ls", "--quiet").split()
-        ours = [space for space in spaces if space != KUBERNETES and not _OTHERS.match(space)]
+        ours = [space for space in spaces if space != KUBERNETES and not _FOREIGN_NAMESPACE.match(space)]
         questions: dict[str, Callable[[], Any]] = {space: partial(self._namespace, space, policy) for space in ours}
         questions[" cache"] = self._cache
         questions[" cluster"] = self._cluster if KUBERNETES in spaces else EngineInventory

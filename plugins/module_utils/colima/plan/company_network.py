@@ -118,7 +118,7 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     base = _without(known, noted or {}, stated)
     gateway, arguments = known["network.gateway_address"] or GATEWAY, known[ARGUMENTS] if has_kubernetes(known) else None
     company = company.seen_from(gateway, list(no_proxy_of_guest(known["hostname"] or instance, gateway, arguments)))
-    laid = _laid(company, base)
+    laid = _company_settings(company, base)
     script = {"mode": "system", "script": _script(_files(company, known["runtime"]), laid)}
     settings = {
         _ENV: {**base[_ENV], **laid.get(_ENV, {})},
@@ -160,7 +160,7 @@ def _docker_without(known: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[s
     return own
 
 
-def _laid(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
+def _company_settings(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is laid into the settings, where a user's own leave room. base: those, with the runtime."""
     docker = base[_DOCKER]
     mirrors = company.mirrors if base["runtime"] == "docker" and "registry-mirrors" not in docker else ()

@@ -62,7 +62,7 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     return Plan(tuple(steps))
 
 
-_OTHERS = (SyncState.CONFLICT, SyncState.SOURCE_CHANGED)
+_DIFFERING = (SyncState.CONFLICT, SyncState.SOURCE_CHANGED)
 
 
 def _why_not_filled(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> tuple[WorkstationError, ...]:
@@ -75,8 +75,8 @@ def _why_not_filled(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> tuple[Wor
         return (RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),)
     if (archive.objects or Objects()).items and not found.current.live.get("kubernetes"):
         return (RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),)
-    others = [one for one in archive.claims if not _given_up(one, spec) and _stands(one, found) in _OTHERS]
-    return tuple(_taken(one.claim, what) for one in others)
+    differing = [one for one in archive.claims if not _given_up(one, spec) and _stands(one, found) in _DIFFERING]
+    return tuple(_taken(one.claim, what) for one in differing)
 
 
 def old_vm(found: RuntimeMoveState) -> RetainedVm | None:

@@ -29,7 +29,7 @@ def names_to_read(found: MoveState) -> list[str]:
     return [one.name for one in found.source.volumes if not one.outside and one.name in there | waiting]
 
 
-def read_volumes(
+def compare_volumes(
     source: Origin, target: Place, found: MoveState, names: Collection[str], at_once: int, *, left_out: bool = False
 ) -> dict[str, VolumePair]:
     """Return volumes as both sides have them, by name; of an unreadable one, why.
