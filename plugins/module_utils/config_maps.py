@@ -195,7 +195,7 @@ def _state(kube: Kube, place: ConfigMapPlace) -> ConfigMapState:
     data = {**(there.get("binaryData") or {}), **(there.get("data") or {})}
     managers = {key: _managers(metadata, key) for key in data}
     owned = frozenset(key for key in data if MANAGER in managers[key])
-    # What was there before anybody applied anything is no one's, as after a backup was restored, where we have written it again.
+    # A key that nobody applied has no manager, as after a backup was restored, where we have written it again.
     theirs = frozenset(key for key in data if managers[key] - {MANAGER, _NOBODY} or key not in owned)
     return ConfigMapState(data, str(metadata.get("uid", "")), ours, owned, theirs)
 

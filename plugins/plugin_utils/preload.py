@@ -44,7 +44,7 @@ def preload(names: Iterable[str]) -> None:
         for name in names:
             imported = import_module(f"{_COLLECTION}.{name}")
             if name.startswith("modules."):
-                # Of a report, which runs in its action plugin, there is no more to import.
+                # Of a report, which runs in its action plugin, nothing else is to be imported.
                 getattr(imported, "subject", list)()
     finally:
         if collects:

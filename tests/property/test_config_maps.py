@@ -137,7 +137,7 @@ def test_ours_are_as_wanted_and_theirs_stay(history: list[tuple[dict, int | None
     assert bool(plan.refusals) == bool(theirs.keys() & wanted.keys())
     if plan.refusals:
         return
-    # What a person has put into one that is no longer wanted keeps it.
+    # A key that a person has put into an unwanted ConfigMap keeps it.
     kept = shared.keys() - wanted.keys()
     assert kept <= {place for place in world.maps for pending in plan.pending if pending.target == str(place)}
     ours = {place: state.owned_data for place, state in world.maps.items() if state.ours and place not in kept}

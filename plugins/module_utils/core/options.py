@@ -18,7 +18,7 @@ from .entries import kind_of
 Spec = Mapping[str, Any]
 # What Ansible takes for true or false.
 _TRUTHS = frozenset(("y", "yes", "on", "1", "true", "t", "1.0", "n", "no", "off", "0", "false", "f", "0.0"))
-# Why a value is no number of the type.
+# Why a value is not a number of the type.
 _NO_NUMBER = {
     "int": "it is not a whole number. Use one such as 4.",
     "float": "it is not a number. Use one such as 1.5.",

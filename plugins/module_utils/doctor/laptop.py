@@ -161,7 +161,7 @@ class Laptop:
         return found, f"colima ssh --profile {profile} -- sudo systemctl restart k3s"
 
     def config_damaged(self) -> bool:
-        """Whether docker's configuration can't be read: then the check of it has the remedy for every other one."""
+        """Whether docker's configuration can't be read: then its check has the remedy for the others."""
         if not self.has("docker_cli_config"):
             return False
         try:

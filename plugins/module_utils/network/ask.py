@@ -199,7 +199,7 @@ def _leads_away(url: str, target: str) -> bool:
         host = urlsplit(target).hostname or asked.hostname
     except ValueError:
         host = "?"
-    # The domain above, one below, and the whole name of a short one are no strangers.
+    # The domain above, one below, and the whole name of a short one count as the same.
     near = f".{host}".endswith(f".{asked.hostname}") or f".{asked.hostname}".endswith(f".{host}")
     return asked.scheme == "http" and not near and not f"{host}".startswith(f"{asked.hostname}.")
 

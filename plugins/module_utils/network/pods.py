@@ -48,7 +48,7 @@ def shown(data: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _seen_from_pods(proxy: Proxy, context: str, profiles: Sequence[Mapping[str, Any]]) -> Proxy:
-    """Return the proxy for pods: as for the VM of their cluster. A cluster that is no profile's has the ranges of k3s."""
+    """Return the proxy for pods: as for the VM of their cluster. A cluster without a profile has the ranges of k3s."""
     profile = next((one for one in profiles if parse_name(str(one.get("name") or "")).id == context), {})
     gateway = (profile.get("network") or {}).get("gateway_address") or GATEWAY
     arguments = (profile.get("kubernetes") or {}).get("k3s_args") or ()

@@ -2,7 +2,7 @@
 """Holds tasks against the team's policy: what they will really do, whatever layer of settings it comes from.
 
 A rule names a setting of a role. What counts is the option that a task of this collection gets after all templates are read, also
-where the task stands in a playbook of the user's own. A setting that is no option by itself is judged by its variable's value.
+where the task stands in a playbook of the user's own. One that is not an option by itself is judged by its variable's value.
 """
 
 from __future__ import annotations

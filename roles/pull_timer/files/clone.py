@@ -64,7 +64,7 @@ class Clone:
                 raise Failure(
                     f"Could not verify the commit: '{file}' lists no one. Name those who may sign in pull_timer_signers."
                 )
-            # Only the keys of the file count. Keys for gpg that are in the user's ring are no one's choice here.
+            # Only the keys of the file count. The keys in the user's own ring were not chosen for this.
             known = ["-c", f"gpg.ssh.allowedSignersFile={file}", "-c", "gpg.format=ssh", "-c", "gpg.program=/nonexistent/gpg"]
             known += ["-c", "gpg.openpgp.program=/nonexistent/gpg", "-c", "gpg.x509.program=/nonexistent/gpgsm"]
         done = git(*known, "-C", str(self.place), f"verify-{self._ask('cat-file', '-t', NEXT)}", NEXT)

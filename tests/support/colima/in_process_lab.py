@@ -107,7 +107,7 @@ class ProcessLab(ColimaLab):
 
 
 class CalledLab(ProcessLab):
-    """The laptop with functions. A program that a test replaces is no function: such a test takes a laptop with processes."""
+    """The laptop with functions. A program that a test replaces is not a function: such a test takes a laptop with processes."""
 
     cli = CalledCli
     gives_up_after = "0"

@@ -92,7 +92,7 @@ class Progress:
         self.failed += report.failed
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter and report.failed and not self.config.getoption("verbose") > 0:
-            # Its reason comes at the end; whoever waits for that need not wait for its name.
+            # Its reason comes at the end; its name need not wait for that.
             reporter.ensure_newline()
             reporter.write_line(f"FAILED {report.nodeid}")
         if reporter is None or not self.files or time.monotonic() - self.said < PAUSE:

@@ -88,7 +88,7 @@ class Colima:
         return parse_rows(self.cli.run("list", *which, "--json", timeout=_READ_SECONDS).stdout)
 
     def _rows_of(self, instance: Path) -> list[ListedProfile]:
-        """Return the row of an instance; none for one that is no profile's, or is gone by now."""
+        """Return the row of an instance; none where it belongs to no profile, or is gone by now."""
         profile = short_name(instance.name)
         if not profile or parse_name(profile).id != instance.name:
             return []

@@ -52,7 +52,7 @@ def passes_by(host: str, proxies: Mapping[str, str] | None = None) -> bool:
 
 
 def _holds(words: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether a range has an address; what is no range has none."""
+    """Whether a range has an address; a text that is not a range has none."""
     try:
         return address in ipaddress.ip_network(words, strict=False)
     except ValueError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan from the present docker contexts to the requested ones. Pure: no file, no process.
 
-A context that is named in the options is changed or removed, whoever made it; every other one, and docker's own "default", stays.
+A context that the options name is changed or removed, also one of another program. All others, and docker's own "default", stay.
 """
 
 from __future__ import annotations

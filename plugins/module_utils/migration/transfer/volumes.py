@@ -287,7 +287,7 @@ def _in_all(name: str, part: str = _DATA) -> str:
 
 
 def _there(shell: Shell, doing: str, *directories: str) -> list[str]:
-    """Return those directories, or patterns of them, that are there and are no links."""
+    """Return those directories, or patterns of them, that exist and are not links."""
     look = 'if [ -d "$at" ] && [ ! -L "$at" ]; then echo "$at"; fi'
     return shell.run(f"for at in {' '.join(directories)}; do {look}; done", doing).split()
 
