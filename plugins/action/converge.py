@@ -24,7 +24,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.utils.display import Display
 
-from ..module_utils.core.errors import WorkstationError, result_in_words
+from ..module_utils.core.errors import WorkstationError, listed, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
 from ..module_utils.core.secrecy.known import hidden, learn
@@ -91,8 +91,9 @@ class ActionModule(Normal):
 
     def _refused(self, subject: Subject[Any, Any], kind: str, sentences: list[str], where: str) -> dict[str, Any]:
         """Return the failure of a task that has done nothing. where: the problems are, and what else a list of them says."""
-        found = {"kind": kind, "problems": len(sentences), "msg": _list(sentences, where)}
-        return self._failed(subject, {"changed": False, "actions": [], **found})
+        msg = listed(sentences, f"Found {len(sentences)} problems in {where}")
+        found = {"changed": False, "actions": [], "kind": kind, "problems": len(sentences), "msg": msg}
+        return self._failed(subject, found)
 
     def _result(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         from ..plugin_utils.shell import playbook_dir_of, result_typed, shell_of
@@ -253,11 +254,3 @@ def known_subject(module: str) -> Subject[Any, Any] | None:
 
 def _file_of(module: str) -> Any:
     return import_module(f"..modules.{module}", __package__)
-
-
-def _list(sentences: list[str], where: str) -> str:
-    """Return several sentences as one message: one as it is, more as a list."""
-    if len(sentences) == 1:
-        return sentences[0]
-    lines = "".join(f"\n  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))
-    return f"Found {len(sentences)} problems in {where}:{lines}"

@@ -106,7 +106,7 @@ def refused(refusals: Sequence[WorkstationError]) -> WorkstationError:
     if len(refusals) == 1:
         return refusals[0]
     messages = list(dict.fromkeys(refusal.message for refusal in refusals))
-    return RefusedStep(" ".join(messages), refusals=messages)
+    return RefusedStep(listed(messages, f"Found {len(messages)} problems"), refusals=messages)
 
 
 def failed(failures: Sequence[WorkstationError]) -> WorkstationError:
@@ -114,7 +114,14 @@ def failed(failures: Sequence[WorkstationError]) -> WorkstationError:
     if len(failures) == 1:
         return failures[0]
     messages = list(dict.fromkeys(failure.message for failure in failures))
-    return CommandFailed(" ".join(messages), failures=messages)
+    return CommandFailed(listed(messages, f"{len(messages)} steps failed"), failures=messages)
+
+
+def listed(sentences: Sequence[str], title: str) -> str:
+    """Return several sentences as one message: one as it is, more as a numbered list under the title."""
+    if len(sentences) == 1:
+        return sentences[0]
+    return f"{title}:" + "".join(f"\n  {number}. {text}" for number, text in enumerate(sentences, 1))
 
 
 def in_words(text: str, variables: Mapping[str, str]) -> str:

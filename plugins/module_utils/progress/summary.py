@@ -32,12 +32,16 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """Role (or task) and sentence of a failure. unknown: whether what was done before it is not known. title: its kind."""
+    """Role (or task) and sentence of a failure. unknown: whether what was done before it is not known. title: its kind.
+
+    each: its sentences, where they are several.
+    """
 
     role: str
     sentence: str
     unknown: bool = False
     title: str = "FAILED"
+    each: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.role}: {self.sentence}"
@@ -46,7 +50,8 @@ class Failure:
         """Yield what is shown of it. not_reached: the roles that it kept from their turn."""
         yield Block("not reached", [", ".join(_once(not_reached))] if not_reached else [])
         note = " What it did before that is not known." if self.unknown else ""
-        yield Block(f"{self.title} {self.role}:", [self.sentence + note], Tone.FAILURE)
+        lines = [f"{number}. {sentence}" for number, sentence in enumerate(self.each, 1)] or [self.sentence + note]
+        yield Block(f"{self.title} {self.role}:", lines, Tone.FAILURE)
 
 
 @dataclass
@@ -116,7 +121,7 @@ class Summary:
 
 def sentence_of(answer: Mapping[str, Any]) -> str:
     """Return what a failed result says, in one line."""
-    return " ".join(str(answer.get("msg") or "it gave no reason").split())
+    return _in_one_line(answer.get("msg") or "it gave no reason")
 
 
 def failure_of(answer: Mapping[str, Any], where: str) -> Failure:
@@ -127,7 +132,9 @@ def failure_of(answer: Mapping[str, Any], where: str) -> Failure:
         left = "this task changed nothing" if kind == "policy" else "nothing was changed"
         return Failure("policy" if kind == "policy" else "settings", f"{problems} problems, listed above; {left}.")
     # What a module that crashed had done is not known; what one had done that did not even start, or says so itself, is.
-    return Failure(str(kind) if kind in ("settings", "policy") else where, sentence_of(answer), "module_stdout" in answer)
+    role = str(kind) if kind in ("settings", "policy") else where
+    each = tuple(map(_in_one_line, answer.get("refusals") or answer.get("failures") or ()))
+    return Failure(role, sentence_of(answer), "module_stdout" in answer, each=each if len(each) > 1 else ())
 
 
 def pending_line(item: Any) -> str:
@@ -187,6 +194,10 @@ def _secrets(secrets: Iterable[Any]) -> list[str]:
 
 def _listed(answer: Mapping[str, Any], key: str) -> Sequence[Any]:
     return answer.get(key) or ()
+
+
+def _in_one_line(text: Any) -> str:
+    return " ".join(str(text).split())
 
 
 def _once(lines: Sequence[str]) -> list[str]:

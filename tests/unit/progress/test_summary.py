@@ -74,10 +74,18 @@ def test_a_failure_comes_last_with_what_was_done_before_and_what_it_kept_from_it
         ({"problems": 3, "kind": "policy"}, Failure("policy", "3 problems, listed above; this task changed nothing.")),
         ({"problems": 1, "kind": "policy", "msg": "One."}, Failure("policy", "One.")),
         ({"module_stdout": "Traceback"}, Failure("colima", "it gave no reason", unknown=True)),
+        ({"msg": "A.", "refusals": ["A."]}, Failure("colima", "A.")),
+        ({"msg": "Found 2", "refusals": ["A\nb.", "C."]}, Failure("colima", "Found 2", each=("A b.", "C."))),
+        ({"msg": "2 failed", "failures": ["A.", "B."]}, Failure("colima", "2 failed", each=("A.", "B."))),
     ],
 )
 def test_a_failure_is_told_by_its_kind(answer: dict[str, Any], expected: Failure) -> None:
     assert failure_of(answer, "colima") == expected
+
+
+def test_several_reasons_are_numbered_a_line_each() -> None:
+    failed = Summary(failure=failure_of({"msg": "Found 2", "refusals": ["A.", "B."]}, "colima"))
+    assert shown(failed)["FAILED colima:"] == ["1. A.", "2. B."]
 
 
 @pytest.mark.parametrize(
