@@ -61,16 +61,20 @@ class Secrets:
 
     def hidden(self, value: Any) -> Any:
         """Return a value of any shape without any of them, in names as well."""
-        if not self._forms:
-            return value
+        return self._hidden(value, {}) if self._forms else value
+
+    def _hidden(self, value: Any, known: dict[str, str]) -> Any:
+        """Return the value. known: what became of each text so far; names and states repeat a thousand times."""
         if isinstance(value, str):
-            return self.hide(value)
+            if value not in known:
+                known[value] = self.hide(value)
+            return known[value]
         if isinstance(value, bytes):
             return self.hide(value.decode(errors="replace")).encode()
         if isinstance(value, Mapping):
-            return {self.hidden(key): self.hidden(item) for key, item in value.items()}
+            return {self._hidden(key, known): self._hidden(item, known) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.hidden(item) for item in value]
+            return [self._hidden(item, known) for item in value]
         return self._number(value)
 
     def _number(self, value: Any) -> Any:
