@@ -47,58 +47,53 @@ _BEGINNING = (
 )
 _IS_TOKEN = re.compile(_BEGINNING)
 
+# What only redact() uses is text, which re compiles at its first use: a run that redacts nothing is 20 ms shorter.
 # The value of a named secret: quoted (also inside of a quoted text), or the rest of the line up to the next name.
 _NEXT = r"""(?=[\s,;&]+["']?[\w.-]+["']?[=:](?!//)|\\[nrt]|["\n\r]|\Z)"""
 _VALUE = rf"""(\\+"(?:(?!\\+").)*\\+"|"(?:[^"\\]|\\.)*"|'[^'\n]*'|[^\s"'\[{{][^\n"]*?{_NEXT})"""
 _WORD_VALUE = r"""(\\+"(?:(?!\\+").)*\\+"|"(?:[^"\\]|\\.)*"|'[^'\n]*'|[^\s"',\]]+)"""
-_BLOCK = re.compile(
+_BLOCK = (
     rf"""(?m)^([ \t]*)((?:- )?["']?{_NAME}["']?[ \t]*:[ \t]*[|>][-+0-9]*[ \t]*\n)"""
     r"""((?:(?:\1[ \t]+.*|[ \t]*)(?:\n|\Z))+?)(?=\1\S|\Z|^\S)"""
 )
-_PAIR = re.compile(rf"""(["']?\bname["']?\s*[:=]\s*["']?{_NAME}["']?\s*,?\s*["']?value["']?\s*[:=][ \t]*){_WORD_VALUE}""")
+_PAIR = rf"""(["']?\bname["']?\s*[:=]\s*["']?{_NAME}["']?\s*,?\s*["']?value["']?\s*[:=][ \t]*){_WORD_VALUE}"""
 # Not the beginning of our own sentence, in which the reason comes next.
 _NAMED = re.compile(rf"""((?<![A-Za-z0-9_.-])(?<!Could not get a ){_NAME}\\*["']?[ \t]*(?:=>|[:=])[ \t]*){_VALUE}""")
-_FLAG = re.compile(rf"""((?<![\w-])--?{_NAME}(?:["'],\s*["']|=|[ \t]+)){_WORD_VALUE}""")
-_HEADER = re.compile(
+_FLAG = rf"""((?<![\w-])--?{_NAME}(?:["'],\s*["']|=|[ \t]+)){_WORD_VALUE}"""
+_HEADER = (
     r"""(?i)(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:[a-z]+\s+)?|\b(?:set-)?cookie["']?\s*[:=]\s*["']?"""
     r"""|\bx-[a-z-]*(?:key|token|secret|auth|signature)[a-z-]*["']?[:=\s]\s*["']?)[^\n"']+"""
 )
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL), HIDDEN),
-    (re.compile(r"\b((?i:Basic|Bearer|Negotiate|ApiKey))\s+(?=\S*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?<=hooks\.slack\.com/services/)\S+|(?<=/api/webhooks/)\S+|(?<=api\.telegram\.org/bot)[^\s/]+"), HIDDEN),
+_FORMS = (
+    (r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", HIDDEN),
+    (r"\b((?i:Basic|Bearer|Negotiate|ApiKey))\s+(?=\S*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}", rf"\1 {HIDDEN}"),
+    (r"(?<=hooks\.slack\.com/services/)\S+|(?<=/api/webhooks/)\S+|(?<=api\.telegram\.org/bot)[^\s/]+", HIDDEN),
     # AWS' key ids, tokens that say whose they are, JSON web tokens, k3s' tokens, Twilio's and Mailgun's keys.
-    (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b"), HIDDEN),
-    (re.compile(rf"(?<![A-Za-z0-9]){_BEGINNING}[A-Za-z0-9_.~+/=-]{{10,}}"), HIDDEN),
-    (re.compile(r"\bSG\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|\bK10[0-9a-f]{32,}::\S+|\b(?:SK|AC)[0-9a-f]{32}\b"), HIDDEN),
-    (re.compile(r"\bkey-[0-9a-f]{32}\b|(?<![\w.])s\.[A-Za-z0-9]{24}\b|\b\d{8,10}:AA[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b", HIDDEN),
+    (rf"(?<![A-Za-z0-9]){_BEGINNING}[A-Za-z0-9_.~+/=-]{{10,}}", HIDDEN),
+    (r"\bSG\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|\bK10[0-9a-f]{32,}::\S+|\b(?:SK|AC)[0-9a-f]{32}\b", HIDDEN),
+    (r"\bkey-[0-9a-f]{32}\b|(?<![\w.])s\.[A-Za-z0-9]{24}\b|\b\d{8,10}:AA[A-Za-z0-9_-]{30,}", HIDDEN),
     (
-        re.compile(
-            r"""(?<![\w-])((?:-u|-U|--user|--proxy-user|--creds)(?:["'],\s*["']|[= ]?\s*)["']?)(?!\d+:\d+\b)"""
-            r"""[^\s"':/]+:[^\s"'/]+"""
-        ),
+        r"""(?<![\w-])((?:-u|-U|--user|--proxy-user|--creds)(?:["'],\s*["']|[= ]?\s*)["']?)(?!\d+:\d+\b)"""
+        r"""[^\s"':/]+:[^\s"'/]+""",
         rf"\1{HIDDEN}",
     ),
     (
-        re.compile(
-            r"\b((?:sshpass|(?:docker|nerdctl|podman|helm registry) login|mysql(?:dump|admin)?|redis-cli)\b"
-            r"[^\n|;]*?\s-[pa] ?)[^\s-]\S*"
-        ),
+        r"\b((?:sshpass|(?:docker|nerdctl|podman|helm registry) login|mysql(?:dump|admin)?|redis-cli)\b"
+        r"[^\n|;]*?\s-[pa] ?)[^\s-]\S*",
         rf"\1{HIDDEN}",
     ),
-    (re.compile(rf"(<{_NAME}>)[^<]+(?=</)"), rf"\1{HIDDEN}"),
-    (re.compile(r"(\b(?:echo|printf)\s+)[^|\n]+(?=\|[^|\n]*--password-stdin)"), rf"\1{HIDDEN} "),
-    (re.compile(r"(\bmachine\s+\S+\s+login\s+\S+\s+password\s+)\S+"), rf"\1{HIDDEN}"),
+    (rf"(<{_NAME}>)[^<]+(?=</)", rf"\1{HIDDEN}"),
+    (r"(\b(?:echo|printf)\s+)[^|\n]+(?=\|[^|\n]*--password-stdin)", rf"\1{HIDDEN} "),
+    (r"(\bmachine\s+\S+\s+login\s+\S+\s+password\s+)\S+", rf"\1{HIDDEN}"),
     (
-        re.compile(
-            r"(?<!sha256:)(?<![A-Za-z0-9+/=_-])(?![0-9a-f]{40,64}\b)(?=[A-Za-z+/_-]{0,200}[0-9])"
-            r"(?:(?=[a-z0-9+/_-]{0,200}[A-Z])[A-Za-z0-9+/_-]{40,}|[a-z0-9]{40,})={0,2}(?![A-Za-z0-9])"
-        ),
+        r"(?<!sha256:)(?<![A-Za-z0-9+/=_-])(?![0-9a-f]{40,64}\b)(?=[A-Za-z+/_-]{0,200}[0-9])"
+        r"(?:(?=[a-z0-9+/_-]{0,200}[A-Z])[A-Za-z0-9+/_-]{40,}|[a-z0-9]{40,})={0,2}(?![A-Za-z0-9])",
         HIDDEN,
     ),
 )
 # A digest, a commit and an id name content, and hide nothing.
-_HEX = re.compile(
+_HEX = (
     r"(?i)(\b(?:commit|revision|tree|parent|object|sha\d+|md5|container|image|id|head|checkout)[ :=]+)?"
     r"(?<![a-z0-9+/=_-])(?:[0-9a-f]{40}|[0-9a-f]{32})(?![a-z0-9+/=_-])"
 )
@@ -167,14 +162,14 @@ def hidden(value: Any, named: bool = False) -> Any:
 
 def redact(text: str) -> str:
     """Return a text without what looks like a secret."""
-    text = _BLOCK.sub(lambda found: f"{found[1]}{found[2]}{found[1]}  {HIDDEN}\n", text)
+    text = re.sub(_BLOCK, lambda found: f"{found[1]}{found[2]}{found[1]}  {HIDDEN}\n", text)
     for form, instead in _FORMS:
-        text = form.sub(instead, text)
-    text = _HEX.sub(lambda found: found[0] if found[1] else HIDDEN, text)
+        text = re.sub(form, instead, text)
+    text = re.sub(_HEX, lambda found: found[0] if found[1] else HIDDEN, text)
     text = _LOGIN.sub(lambda found: HIDDEN if _is_login(found[0]) else found[0], text)
-    text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    text = re.sub(_HEADER, rf"\1{HIDDEN}", text)
     for named in (_PAIR, _FLAG, _NAMED):
-        text = named.sub(_without_value, text)
+        text = re.sub(named, _without_value, text)
     return text
 
 
