@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,29 +61,34 @@ class Run:
     refused: WorkstationError | None = None
     notes: tuple[str, ...] = ()
 
+    # Each is made once: a run shows them up to three times, and of a thousand namespaces each takes as long as fifty requests.
+    @cached_property
+    def shown(self) -> Plan:
+        """What is planned as a printable plan, or what was done; with what waits, and warnings."""
+        clusters = [_part(cluster, self.is_planned) for cluster in self.clusters]
+        plan = merge([plan_of(clusters, self.spec, self.now), login_plan_of(self.logins, self.is_planned)])
+        pending, warnings = _open(self)
+        said = (f"Cluster '{cluster.context}' warns: {text}" for cluster in self.clusters for text in cluster.warnings)
+        return replace(
+            plan,
+            pending=(*plan.pending, *pending),
+            warnings=tuple(dict.fromkeys([*plan.warnings, *self.login_plan.warnings, *warnings, *self.notes, *said])),
+        )
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """What a user sees of each namespace."""
+        return [row(cluster.context, one, self.spec, self.now) for cluster in self.clusters for one in cluster.outcomes]
+
 
 class PartlyFailed(WorkstationError):
     """Some namespaces or clusters could not be served; the others were."""
 
 
-def plan_for(run: Run) -> Plan:
-    """Return what is planned as a printable plan, or what was done; with what waits, and warnings."""
-    clusters = [_part(cluster, run.is_planned) for cluster in run.clusters]
-    plan = merge([plan_of(clusters, run.spec, run.now), login_plan_of(run.logins, run.is_planned)])
-    pending, warnings = _open(run)
-    cluster_warnings = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
-    return replace(
-        plan,
-        pending=(*plan.pending, *pending),
-        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *run.notes, *cluster_warnings])),
-    )
-
-
 def result_of(run: Run) -> dict[str, Any]:
     """Return the result keys of a run. Raises PartlyFailed, with the same keys as context, when something failed."""
-    plan = plan_for(run)
+    plan, rows = run.shown, run.rows
     failed, lost = _failed_namespaces(run.clusters), _lost(run)
-    rows = [row(cluster.context, outcome, run.spec, run.now) for cluster in run.clusters for outcome in cluster.outcomes]
     result: dict[str, Any] = {
         "secrets": rows,
         "failed_namespaces": failed,

@@ -31,7 +31,7 @@ from .namespaces import choose
 from .options import SPEC, PullSecretsSpec, spec_from
 from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
 from .read import BUILT_IN, read_view
-from .result import Cluster, PartlyFailed, Run, plan_for, result_of
+from .result import Cluster, PartlyFailed, Run, result_of
 from .view import View
 
 
@@ -128,7 +128,7 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
             wait=spec.wait,
             absent=spec.policy.absent,
         )
-        shown = plan_for(run)
+        shown = run.shown
         return _Whole(shown.steps, shown.before, shown.after, shown.pending, shown.warnings, run=run)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
@@ -150,7 +150,7 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
         finally:
             clusters = (self._finished(cluster, outcomes[cluster.context]) for cluster in run.clusters)
             self.done = replace(done, clusters=tuple(clusters))
-            for step in plan_for(self.done).steps:
+            for step in self.done.shown.steps:
                 if not step.silent:
                     report(str(step))
         result_of(self.done)

@@ -25,7 +25,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.
     Cluster,
     PartlyFailed,
     Run,
-    plan_for,
     result_of,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.view import View
@@ -81,14 +80,14 @@ def test_many_failures_of_one_reason_are_one_sentence() -> None:
 def test_only_what_was_done_counts_as_changed() -> None:
     done = Outcome(Item("a", "create", "it is missing"), "created", FRESH)
     gone = Outcome(Item("b", "create", "it is missing"), "gone")
-    assert plan_for(run_of(cluster(done, gone))).actions == ["create pull secret c/a/ecr-creds (it is missing)"]
-    assert not plan_for(run_of(cluster(gone))).changed
+    assert run_of(cluster(done, gone)).shown.actions == ["create pull secret c/a/ecr-creds (it is missing)"]
+    assert not run_of(cluster(gone)).shown.changed
 
 
 def test_many_namespaces_are_a_few_lines() -> None:
     reasons = ["5.4 h are left", "5.3 h are left"]
     items = [Item(f"n{number}", "renew", reasons[number % 2], FRESH) for number in range(1000)]
-    plan = plan_for(run_of(cluster(*[Outcome(item, "renewed", FRESH) for item in items])))
+    plan = run_of(cluster(*[Outcome(item, "renewed", FRESH) for item in items])).shown
     assert plan.actions == [
         "renew pull secret 'ecr-creds' in 500 namespaces 'n0', 'n2', 'n4' and 497 more of cluster 'c' (5.4 h are left)",
         "renew pull secret 'ecr-creds' in 500 namespaces 'n1', 'n3', 'n5' and 497 more of cluster 'c' (5.3 h are left)",
@@ -114,20 +113,20 @@ def test_a_cluster_that_the_same_run_makes_is_no_guess_to_warn_of() -> None:
     view = View("c", ("default", "team"), frozenset({"team"}), unreachable="Could not find kube context 'c': x.", comes=comes)
     plan = plan_cluster(view, DESIRED, Policy(create_namespaces=True), NOW)
     run = run_of(Cluster(view, plan, tuple(Outcome(item, "due") for item in plan.items)), check_mode=True)
-    assert plan_for(run).actions == [
+    assert run.shown.actions == [
         f"create pull secret c/default/{DESIRED.name} ({comes})",
         "create namespace c/team",
         f"create pull secret c/team/{DESIRED.name} ({comes})",
     ]
-    assert plan_for(run).warnings == ()
+    assert run.shown.warnings == ()
     (warning,) = plan_cluster(view, DESIRED, Policy(), NOW).warnings
     assert warning.startswith("Namespace 'team' does not exist in a new cluster such as 'c'.")
 
 
 def test_a_cluster_that_is_away_is_a_guess_a_failure_or_pending() -> None:
     guess = result(away(), check_mode=True)
-    assert plan_for(run_of(away(), check_mode=True)).changed and "is a guess" in guess["warnings"][0]
+    assert run_of(away(), check_mode=True).shown.changed and "is a guess" in guess["warnings"][0]
     with pytest.raises(PartlyFailed, match="Could not reach cluster 'c': off"):
         result(away(check_mode=False))
-    (waiting,) = plan_for(run_of(away(check_mode=False), wait=True)).pending
+    (waiting,) = run_of(away(check_mode=False), wait=True).shown.pending
     assert waiting.target == "cluster c"
