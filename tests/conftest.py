@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
 from tests.support.test_runs import fault_rows
-from tests.support.test_runs.tiers import leave_rows, times
+from tests.support.test_runs.tiers import leave_rows, limit_time, times
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -148,8 +148,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave rows to the long tier, and refuse a long test that does not say why (tests/long_tests.py)."""
+    """Leave rows to the long tier, limit each test's time, and refuse a long test without a reason (tests/long_tests.py)."""
     leave_rows(items)
+    limit_time(items)
     nameless = [item.nodeid for item in items for mark in item.iter_markers("long") if not mark.args]
     if nameless:
         raise pytest.UsageError(f'{nameless[0]}: say why, @pytest.mark.long("...")')

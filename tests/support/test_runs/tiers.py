@@ -4,7 +4,7 @@
 Of a test of playbooks or faults with many rows `make test` runs the first and the last one, as each starts programs for seconds;
 marked each_row, as each row holds a promise of its own, it runs whole, like tests of units and contracts. A test whose work can't
 be counted is marked with its reason, @pytest.mark.long("why"), and runs in the last tier alone; of a family of tests, chosen()
-leaves some rows to `make test`.
+leaves some rows to `make test`. A test that hangs fails after HANGS, or LONG_HANGS where minutes are its nature.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import pytest
 QUICK, LONG = bool(os.environ.get("LAPTOP_QUICK")), bool(os.environ.get("LAPTOP_LONG"))
 Row = TypeVar("Row")
 ROW_LEFT = "neither the first nor the last row"
+# Seconds. The longest test of `make test` takes 40 on 2 cores; what it starts may take 300.
+HANGS, LONG_HANGS = 400, 3600
 
 
 def times(quick: int, test: int, long: int) -> int:
@@ -47,3 +49,10 @@ def leave_rows(items: Iterable[pytest.Item]) -> None:
     for rows in tests.values():
         for item in rows[1:-1]:
             item.add_marker(pytest.mark.long(ROW_LEFT))
+
+
+def limit_time(items: Iterable[pytest.Item]) -> None:
+    """Let each test, with its fixtures, fail by its name and with the stacks of its threads where it hangs."""
+    for item in items:
+        minutes = LONG or item.get_closest_marker("long") or item.nodeid.startswith("tests/machines/")
+        item.add_marker(pytest.mark.timeout(LONG_HANGS if minutes else HANGS))
