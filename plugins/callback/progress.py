@@ -42,7 +42,7 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ..action.converge import CHECKED, MODULES, known_subject
-from ..module_utils.core.errors import WorkstationError
+from ..module_utils.core.errors import WorkstationError, listed
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Reader
 from ..module_utils.core.system.pull_lock import take_part
@@ -109,12 +109,15 @@ class CallbackModule(CallbackBase):
         self.play: Any = None
         # All of them, by which tags are known.
         self.plays: list[Any] = []
+        # Whether the next play is the first one of fleet.yml.
+        self.begins_fleet = False
         # Whether a pull waits until this run has ended.
         self.takes_part = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
         self.plays = playbook.get_plays()
+        self.begins_fleet = Path(str(playbook._file_name)).name == "fleet.yml"
         self.file.make()
         os.environ[ENDS_RUN] = str(os.getpid())
         atexit.register(self._tell_interrupted, os.getpid())
@@ -127,6 +130,7 @@ class CallbackModule(CallbackBase):
         self.at_work.clear()
         self.groups = play.get_variable_manager()._inventory.groups
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
+        self._begin_fleet(play)
         if self.play is None:
             return
         hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)
@@ -152,6 +156,20 @@ class CallbackModule(CallbackBase):
 
         leave_out(play, reached, hosts, OF_PLAYBOOKS)
         _preload_later(play, {task._uuid for task in reached})
+
+    def _begin_fleet(self, play: Any) -> None:
+        """Refuse a fleet without laptops, and wrong settings of the fleet, before a laptop is asked for anything."""
+        if not self.begins_fleet:
+            return
+        from ..plugin_utils.fleet import fleet_mistakes
+
+        self.begins_fleet = False
+        limited = bool(context.CLIARGS.get("subset"))
+        if not play.get_variable_manager()._inventory.get_hosts(play.hosts):
+            self._refuse(unknown_laptops(play, limited=limited))
+        self._refuse(valueless(context.CLIARGS.get("extra_vars") or ()))
+        wrong = list(fleet_mistakes(play, limited=limited))
+        self._refuse([listed(wrong, "Could not begin with the fleet")] if wrong else [])
 
     def _take_part(self) -> None:
         """Let no pull replace files of this project during a run that changes something."""

@@ -57,7 +57,8 @@ def unknown_laptops(play: Any, *, limited: bool) -> Iterator[str]:
     for name in map(str, play.hosts):
         if not known:
             sources = " or ".join(f"'{source}'" for source in inventory._sources)
-            yield f"Could not run on '{name}': no laptop was found in the inventory {sources}. Correct the path that -i names."
+            reason, remedy = f"no laptop was found in the inventory {sources}", "List one there, or name another one with -i"
+            yield f"Could not run on '{name}': {reason}. {remedy}."
         elif _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
             yield _unknown("run on", name, "the inventory has neither a laptop nor a group of that name", known)
         elif name in inventory.groups and name not in _GROUPS and not inventory.groups[name].get_hosts() and not limited:

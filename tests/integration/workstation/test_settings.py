@@ -440,7 +440,7 @@ def test_an_inventory_without_a_laptop_is_named(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, "-i", str(tmp_path / "hosts.yml"), str(PLAYBOOK), "--check"]
     done = forked_ansible.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False, timeout=60)
-    said = f"Could not run on 'laptops': no laptop was found in the inventory '{tmp_path}/hosts.yml'. Correct the path that"
+    said = f"Could not run on 'laptops': no laptop was found in the inventory '{tmp_path}/hosts.yml'. List one there"
     assert done.returncode == 2 and said in " ".join(done.stderr.split())
 
 
