@@ -35,7 +35,8 @@ def is_pattern(name: str) -> bool:
 def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterable[str]) -> Scope:
     """Return the scope of the options. Without names it is 'default', or what the selector finds."""
     names = tuple(dict.fromkeys(namespaces)) if namespaces is not None else (() if selector else ("default",))
-    for name in names:
+    left_out = tuple(excluded)
+    for name in (*names, *left_out):
         if not is_pattern(name):
             check_name(name, "namespace")
     if not names and not selector:
@@ -44,7 +45,7 @@ def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterab
             "the list is empty",
             "Name some in O(namespaces), write 'all' there, or set O(namespace_selector).",
         )
-    return Scope(names, selector, tuple(excluded))
+    return Scope(names, selector, left_out)
 
 
 def choose(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:

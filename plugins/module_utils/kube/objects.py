@@ -51,10 +51,13 @@ class NamespaceGone(Exception):
 
 def check_name(name: str, noun: str) -> str:
     """Return the name of a Kubernetes object. Raises InputError when Kubernetes would refuse it."""
-    if not DNS_NAME.match(name) or (noun == "namespace" and (len(name) > 63 or "." in name)):
-        raise InputError(
-            f"use {noun} '{name}'", "Kubernetes allows only lower case letters, digits and '-' in it", "Choose another name."
-        )
+    longest = 63 if noun == "namespace" else 253
+    if not name or len(name) > longest:
+        reason = f"Kubernetes allows at most {longest} characters" if name else "it is empty"
+        raise InputError(f"use {noun} '{name}'", reason, "Choose another name.")
+    if not DNS_NAME.match(name) or (noun == "namespace" and "." in name):
+        reason = "Kubernetes allows only lower case letters, digits and '-' in it"
+        raise InputError(f"use {noun} '{name}'", reason, "Choose another name.")
     return name
 
 

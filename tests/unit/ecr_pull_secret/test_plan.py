@@ -134,6 +134,12 @@ def test_the_scope_defaults_to_default_unless_a_selector_is_given() -> None:
         scope_from([], "", ())
     with pytest.raises(InputError, match="namespace 'Team A'"):
         scope_from(["Team A"], "", ())
+    with pytest.raises(InputError, match="namespace 'Default': Kubernetes allows only lower case"):
+        scope_from(["all"], "", ["kube-*", "Default"])
+    with pytest.raises(InputError, match="allows at most 63 characters"):
+        scope_from(["a" * 64], "", ())
+    with pytest.raises(InputError, match="it is empty"):
+        scope_from([""], "", ())
 
 
 def test_the_plan_reads_as_english_and_shows_no_token() -> None:
