@@ -41,28 +41,29 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
 
 
 def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield a sentence and the value for each profile that must run containerd for what it is named for, and does not.
+    """Yield a sentence and the value for each profile that must run another runtime for what it is named for.
 
     works: as for unknown_profiles. A profile that they do not have is looked up on the laptop.
     """
     listed = works.get("colima_profile", {}).get("profiles")
     entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list | tuple) else []
     stated = {short_name(entry.get("name")): entry.get("runtime") for entry in entries}
-    fit = [name for name, runtime in stated.items() if name and runtime == "containerd"]
-    for value, where, what in _users_of_nerdctl(works):
+    nerdctl = [(*user, "containerd") for user in _users_of_nerdctl(works)]
+    engine = [(value, where, "tools reach its engine", "docker") for value, where in _users_of_engine(works)]
+    for value, where, what, needed in (*nerdctl, *engine):
+        # Of a profile that is nowhere, only that is told; one whose settings do not say it runs docker, once it is new.
         short = short_name(value)
-        if not short:
-            continue
-        runtime = stated.get(short) or _unstated_runtime(short, stated, _directory(works, environment, short))
-        if runtime != "containerd":
-            remedy = f"Name one with runtime containerd{', such as ' + repr(fit[0]) if fit else ''}, or leave it out."
-            reason = f"its runtime is {runtime}, and {what} with containerd only"
-            yield f"Could not use profile '{value}' {where}: {reason}. {remedy}", value
+        usual = "docker" if short in stated else needed
+        runtime = stated.get(short) or _runtime(_directory(works, environment, short) / "colima.yaml") or usual
+        if short and runtime != needed:
+            yield _unfit(value, where, f"its runtime is {runtime}, and {what} with {needed} only", needed, stated), value
 
 
-def _unstated_runtime(short: str, stated: Collection[str], directory: Path) -> str:
-    """Return the runtime of a profile whose settings do not say it: it stays as it is, and is docker in a new profile."""
-    return _runtime(directory / "colima.yaml") or ("docker" if short in stated else "containerd")
+def _unfit(value: Any, where: str, reason: str, needed: str, stated: Mapping[str, Any]) -> str:
+    """Return what is wrong with a profile of another runtime, with one of the settings that would do."""
+    fit = next((repr(name) for name, found in stated.items() if name and found == needed), "")
+    remedy = f"Name one with runtime {needed}{', such as ' + fit if fit else ''}, or leave it out."
+    return f"Could not use profile '{value}' {where}: {reason}. {remedy}"
 
 
 def _directory(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str], short: str) -> Path:
@@ -241,10 +242,18 @@ def _trouble(read: Callable[[], object]) -> Iterator[str]:
 def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
     for value, where, _what in _users_of_nerdctl(works):
         yield value, where
+    yield from _users_of_engine(works)
     for entry in _entries(works, "docker_context", "contexts"):
         endpoint = entry.get("docker")
         if isinstance(endpoint, Mapping):
             yield endpoint.get("profile"), f"of docker context '{entry.get('name')}'"
+
+
+def _users_of_engine(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
+    """Yield the profile whose engine docker's configuration names, where it names one: the profile, and where it stands."""
+    work = works.get("docker_cli_config", {})
+    if work.get("state") != "absent" and (work.get("env_file") or work.get("testcontainers")):
+        yield work.get("profile"), "as docker_cli_profile"
 
 
 def _users_of_nerdctl(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str, str]]:

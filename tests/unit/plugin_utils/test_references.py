@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.nerdctl.wrapper import script
-from ansible_collections.laptop.containers.plugins.plugin_utils.references import foreign_wrappers
+from ansible_collections.laptop.containers.plugins.plugin_utils.references import (
+    foreign_wrappers,
+    unfit_profiles,
+    unknown_profiles,
+)
 
 
 def said(**entry: Any) -> list[str]:
@@ -37,3 +41,29 @@ def test_what_can_be_written_or_need_not_is_no_problem(home: Path, entry: dict[s
 def test_a_wrapper_that_was_written_before_is_no_problem(home: Path) -> None:
     (home / "nerdctl").write_text(script("/opt/colima", "k8s"))
     assert said(path="~/nerdctl") == []
+
+
+def engines_of(profile: str, **options: Any) -> list[str]:
+    """What is wrong with docker_cli_profile, beside a profile of each runtime."""
+    listed = [{"name": "k8s", "runtime": "containerd"}, {"name": "docker-buildx", "runtime": "docker"}]
+    works = {"colima_profile": {"profiles": listed}, "docker_cli_config": {"profile": profile, **options}}
+    return [sentence for problem in (unknown_profiles, unfit_profiles) for sentence, _at in problem(works, {})]
+
+
+def test_the_profile_whose_engine_tools_reach_exists_and_runs_docker(home: Path) -> None:
+    del home
+    for options in ({"env_file": "/tmp/docker.env"}, {"testcontainers": True}):
+        assert engines_of("docker-buildx", **options) == []
+        (unknown,) = engines_of("docker-buidlx", **options)
+        assert unknown.startswith(
+            "Could not use profile 'docker-buidlx' as docker_cli_profile: colima_profiles does not have it."
+        )
+        assert engines_of("k8s", **options) == [
+            "Could not use profile 'k8s' as docker_cli_profile: its runtime is containerd, and tools reach its engine with "
+            "docker only. Name one with runtime docker, such as 'docker-buildx', or leave it out."
+        ]
+
+
+def test_a_profile_that_nothing_is_written_for_need_not_exist(home: Path) -> None:
+    del home
+    assert engines_of("gone") == engines_of("gone", state="absent", env_file="/tmp/docker.env") == []

@@ -79,10 +79,10 @@ def text_of(path: Path) -> str | None:
     return None
 
 
-def check_path(what: str, path: str, *, suffix: str = "", absolute: bool = True) -> None:
+def check_path(what: str, path: str, *, suffix: str = "") -> None:
     """Raise InputError for a path that no file can have, also not with a suffix added to its name."""
     shown = f"use '{path if len(path) <= _LONGEST_NAME else path[:40] + '...'}' as {what}"
-    if absolute and not path.startswith("/"):
+    if not path.startswith("/"):
         raise InputError(shown, "it is not absolute", "Start it with '/' or '~/'.")
     if "\0" in path or not Path(path).name:
         raise InputError(shown, "it names no file", "Give the path of a file.")

@@ -80,7 +80,7 @@ class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
         """Return what docker's configuration is to have. Raises InputError."""
         del check_mode
         if params["env_file"]:
-            check_path("environment file", params["env_file"], absolute=False)
+            check_path("environment file", params["env_file"])
         for name in params["plugins"]:
             if not _PLUGIN.fullmatch(name):
                 raise InputError(f"look for docker plugin {name!r}", "its name is invalid", "Use one such as docker-compose.")
