@@ -168,13 +168,14 @@ class ActionModule(Normal):
         """Return what is wrong with the settings of the whole run, and warnings; asked once for each laptop and play."""
         if self._task._role is None or f"{task_vars.get('inventory_hostname')}:" in os.environ.get(CHECKED, ""):
             return [], []
-        from ..plugin_utils.misnamed import misnamed
         from ..plugin_utils.own_settings import own_settings
         from ..plugin_utils.settings import check_settings
+        from ..plugin_utils.variable_files import misnamed
 
         # Ansible has read that file with its own environment, not the task's.
         own = list(own_settings(self._task.get_play(), task_vars, self._templar, os.environ))
-        near = list(misnamed(self._task.get_play()._variable_manager._inventory, self._loader.get_basedir(), os.environ))
+        inventory = self._task.get_play()._variable_manager._inventory
+        near = list(misnamed(inventory, self._loader.get_basedir(), os.environ, Path.cwd()))
         here = self._connection.transport == "local"
         with self._environment():
             found = check_settings(self._task, task_vars, self._templar, known_subject, self._against_policy, here=here)

@@ -39,6 +39,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 
 from ..action.converge import CHECKED, MODULES, known_subject
@@ -134,7 +135,7 @@ class CallbackModule(CallbackBase):
         if self.play is None:
             return
         hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)
-        settle(play, hosts)
+        self._settle(play, hosts)
         self._refuse_unknown_tags()
         self._refuse(valueless(context.CLIARGS.get("extra_vars") or ()))
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
@@ -156,6 +157,18 @@ class CallbackModule(CallbackBase):
 
         leave_out(play, reached, hosts, OF_PLAYBOOKS)
         _preload_later(play, {task._uuid for task in reached})
+
+    def _settle(self, play: Any, hosts: Collection[Any]) -> None:
+        """Settle which file of own settings the play reads; refuse files of variables that can't be read."""
+        try:
+            settle(play, hosts)
+        except AnsibleError:
+            from ..plugin_utils.variable_files import unreadable
+
+            loader = play.get_loader()
+            wrong = list(unreadable(play.get_variable_manager()._inventory, loader.get_basedir(), loader))
+            self._refuse([listed(wrong, "Could not read all variables")] if wrong else [])
+            raise
 
     def _begin_fleet(self, play: Any) -> None:
         """Refuse a fleet without laptops, and wrong settings of the fleet, before a laptop is asked for anything."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,16 @@ def policy_files(play: Any) -> list[Path]:
         # A link that leads nowhere is there, and refused when it is read.
         if os.path.lexists(file):
             found.setdefault(os.path.realpath(file), Path(file))
-        elif os.path.lexists(other := f"{folder}/policy.yaml"):
-            raise InputError(f"use policy '{other}'", f"only {NAME} is read", "Rename it.")
+        elif other := _nearly(Path(folder)):
+            raise InputError(f"use policy '{folder}/{other}'", f"only {NAME} is read", "Rename it.")
     return [*found.values()]
+
+
+def _nearly(folder: Path) -> str:
+    """Return the name of a file that is meant for the policy; empty where there is none."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(file.name for file in files if file.suffix in (".yml", ".yaml"))
+    return next(iter(difflib.get_close_matches(NAME, names, n=1, cutoff=0.85)), "")
 
 
 def read(file: Path) -> tuple[Any, tuple[int, ...]]:

@@ -167,9 +167,11 @@ def test_a_cluster_that_sleeps_is_pending_and_the_laptop_is_served(cluster: Clus
     assert (cluster.home / ".local/state/laptop.containers/authorities.pem").exists()
 
 
-@pytest.mark.parametrize("name", ["Team", "a.b", ""])
-def test_a_name_that_is_none_is_refused(cluster: Cluster, name: str) -> None:
-    assert "Kubernetes allows only" in cluster.network(name)["msg"]
+@pytest.mark.parametrize(
+    ("name", "reason"), [("Team", "Kubernetes allows only"), ("a.b", "Kubernetes allows only"), ("", "it is empty")]
+)
+def test_a_name_that_is_none_is_refused(cluster: Cluster, name: str, reason: str) -> None:
+    assert f"namespace '{name}': {reason}" in cluster.network(name)["msg"]
 
 
 def test_the_role_removes_them_when_the_settings_go(cluster: Cluster) -> None:

@@ -97,6 +97,18 @@ def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> Non
     assert wrapper(play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)) == "team"
 
 
+def test_variables_that_ansible_cannot_read_are_named_with_their_files(folder: Path) -> None:
+    config = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    team, laptops = folder / "group_vars" / "all.yml", folder / "group_vars" / "laptops.yml"
+    team.write_text("nerdctl_completion: [zsh\ncolima_restart: never\n")
+    laptops.write_text("$ANSIBLE_VAULT;1.1;AES256\n3061\n")
+    done = play(folder, str(ROOT / "playbooks" / "workstation.yml"), "-i", str(folder / "hosts.yml"), **config)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and f"Could not read '{team}' in line " in said, said
+    assert f"Could not decrypt '{laptops}': no password was given. Run it again with --ask-vault-pass" in said
+    assert list((folder / "home").iterdir()) == []
+
+
 def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None:
     galaxy = [str(BIN / "ansible-galaxy"), "collection"]
     environment = {**os.environ, "ANSIBLE_HOME": str(folder / "ansible"), "HOME": str(folder / "home")}
