@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -57,11 +58,39 @@ def show(lab: Lab) -> int:
     return 0
 
 
+def bring_down(lab: Lab) -> None:
+    """Remove the lab, or say that there is none."""
+    if not lab.exists:
+        print(f"There is no lab in {lab.directory}.")
+    lab.down()
+
+
+def print_environment(lab: Lab, *, as_json: bool) -> None:
+    """Print the variables of the lab's environment."""
+    import shlex
+
+    # The inventory of the lab finds it by this.
+    found = {**lab.environment, "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
+    print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
+
+
 def _end(_number: int, _frame: object) -> None:
     # Only once: a second Ctrl-C must not stop the clean-up.
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _in_words(error: Exception, lab: Lab) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    what, mine = f"Could not use the lab in '{lab.directory}'", "with a folder of your own"
+    if isinstance(error, PermissionError):
+        return f"{what}: '{error.filename or ''}' is closed to you. Use --dir, or set LAPTOP_REHEARSAL_DIR, {mine}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}: the disk is full. Free some space, or use --dir with a folder on another disk."
+    return f"{what}: {error.filename or ''}: {(error.strerror or str(error)).lower()}. Use --dir {mine}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,24 +111,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lab.up(options.grade)
             return show(lab)
         if options.verb == "down":
-            lab.down()
+            bring_down(lab)
         elif options.verb == "status":
             return show(lab)
         elif options.verb == "environment":
-            import shlex
-
-            # The inventory of the lab finds it by this.
-            found = {**lab.environment, "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
-            lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
-            print(json.dumps(found, indent=2) if options.json else "\n".join(lines))
+            print_environment(lab, as_json=options.json)
         else:
             from rehearsal.lab.run import run
 
             return run(lab, options.grade, keep=options.keep, arguments=options.arguments)
-    except (LabError, PermissionError) as error:
-        mine = "Use --dir, or set LAPTOP_REHEARSAL_DIR, with a folder of your own."
-        closed = f"Could not use the lab in '{lab.directory}': '{getattr(error, 'filename', '')}' is closed to you. {mine}"
-        print(closed if isinstance(error, PermissionError) else error, file=sys.stderr)
+    except (LabError, OSError) as error:
+        print(_in_words(error, lab), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

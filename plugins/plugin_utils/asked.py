@@ -20,6 +20,8 @@ _TAGS = frozenset(("all", "tagged", "untagged", "always", "never"))
 _GROUPS = frozenset(("all", "ungrouped"))
 # A laptop or a group; anything else is a pattern.
 _NAME = re.compile(r"[\w.-]+")
+# As in a file of YAML.
+_COLON = re.compile(r"(\w+): ?(\S+)")
 
 
 def unknown_tags(tasks: Iterable[Any], asked: Iterable[str], skipped: Iterable[str]) -> Iterator[str]:
@@ -39,12 +41,19 @@ def valueless(given: Iterable[str]) -> Iterator[str]:
     for text in given:
         pairs = {} if text.startswith(("@", "[", "{")) else parse_kv(text)
         left = pairs.pop("_raw_params", "")
-        if pairs and left:
+        mapping = next((name for name, value in pairs.items() if str(value).startswith(("{", "["))), "")
+        if mapping and left:
+            yield f"""Could not use -e '{mapping}': its value is cut at a blank. Write it as JSON: -e '{{"{mapping}": ...}}'."""
+        elif pairs and left:
             # A word may be the rest of a value, and so of a secret.
             names, reason = "', '".join(pairs), "a word without '=' stands beside the value"
             yield f"Could not use -e '{names}': {reason}. Put quotes around a value with blanks, and write NAME=VALUE."
+        elif left and (colon := _COLON.fullmatch(left)):
+            yield f"Could not use -e '{colon[1]}': its value stands behind ':', not '='. Write -e {colon[1]}=VALUE."
         elif left:
-            yield f"Could not use -e '{left}': it has no value. Write -e {left}=VALUE."
+            # What stands behind the first word may be its value, and so a secret.
+            name = left.split()[0]
+            yield f"Could not use -e '{name}': it has no value. Write -e {name}=VALUE."
 
 
 def unknown_laptops(play: Any, *, limited: bool) -> Iterator[str]:
@@ -62,7 +71,7 @@ def unknown_laptops(play: Any, *, limited: bool) -> Iterator[str]:
         elif _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
             yield _unknown("run on", name, "the inventory has neither a laptop nor a group of that name", known)
         elif name in inventory.groups and name not in _GROUPS and not inventory.groups[name].get_hosts() and not limited:
-            yield f"Could not run on '{name}': the group has no laptop. Indent its names below 'hosts:'."
+            yield f"Could not run on '{name}': the group has no laptop. Write each below 'hosts:', indented, as 'NAME:'."
 
 
 def _unknown(verb: str, name: str, reason: str, known: list[str]) -> str:

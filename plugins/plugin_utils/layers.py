@@ -21,6 +21,8 @@ from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_
 from .plays import templar_of
 
 _OF_ROLE = re.compile(r"/laptop/containers/roles/\w+/(tasks|vars)/")
+# The layer of the user's own file.
+OWN = "your own settings"
 _LINE = re.compile(r":\d+$")
 
 
@@ -44,7 +46,7 @@ def layers_of(play: Any, host: Any) -> list[tuple[str, Mapping[str, Any]]]:
         found += _files(group, loader, inventory)
     found += [(_name(host), _of_host(host)), *_files(host, loader, inventory), ("playbook", play.get_vars())]
     # Ansible chooses these files before it knows any task.
-    found += [("your own settings", values) for values in _vars_files(play, templar_of(play, host, None), loader)]
+    found += [(OWN, values) for values in _vars_files(play, templar_of(play, host, None), loader)]
     return [*found, ("command line", manager.extra_vars)]
 
 

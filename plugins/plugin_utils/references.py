@@ -36,7 +36,9 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
         if short and short not in known and not _directory(works, environment, short).is_dir():
-            help_ = suggestion(short, known) or (f" Use one of {', '.join(sorted(known))}." if known else " List it there.")
+            # A kube context is called after its profile.
+            written = {f"colima-{name}" for name in known} if value != short else known
+            help_ = suggestion(value, written) or (f" Use one of {', '.join(sorted(written))}." if known else " List it there.")
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
 
 

@@ -23,7 +23,7 @@ from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .lab import VARIABLE, leaving, outside
-from .layers import layers_of, places_of, written_at
+from .layers import OWN, Place, layers_of, places_of, written_at
 from .plays import OURS, is_wanted, registered_in, role_of, tasks_of
 from .references import (
     foreign_wrappers,
@@ -36,6 +36,7 @@ from .references import (
     unreadable_files,
 )
 from .refusals import Part, all_refusals, refusals
+from .role_settings import wrong_settings
 from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -86,6 +87,7 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _OF_ANSIBLE = ("ansible_connection", "ansible_python_interpreter")
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
+_NOWHERE = Place("", "")
 # So many problems of one module are reported at once.
 _MOST = 20
 
@@ -111,7 +113,7 @@ class Findings:
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     # Where a variable is set, by the layers of settings: of a truth value or an empty one, the sum of them does not tell.
-    where: Callable[[str], str] = lambda _name: ""
+    where: Callable[[str], Place] = lambda _name: _NOWHERE
 
     def add(self, sentence: str, at: Any = None, *, place: str = "", warns: bool = False) -> None:
         """Add a sentence, with the place that the value comes from, once; also as no more than a warning."""
@@ -148,26 +150,41 @@ def check_settings(
     names = {role_of(role_task) for role_task in reached}
     registered = registered_in(tasks)
     project = str(Path.cwd())
-    findings = Findings(project, where=lambda name: _set_at(play, str(variables.get("inventory_hostname")), name, project))
+    findings = Findings(project, where=lambda name: _place_of(play, str(variables.get("inventory_hostname")), name, project))
     _check_names(findings, variables, roles, names, registered)
     _check_confirmations(findings, play, variables, names)
-    works = []
-    for role_task in reached:
-        subject = subject_of(_module(role_task)) if str(role_task.action).startswith(OURS) else None
-        if subject is not None:
-            mine = {**variables, **role_task.get_vars(), **play._variable_manager.extra_vars}
-            own = templar.copy_with_new_env(available_variables=mine)
-            work = _reached(role_task, subject, own, findings)
-            if work is not None:
-                works.append(work)
-                _check_options(findings, work, mine, task.check_mode)
-                for sentence in against_policy(role_task, subject, work.options, mine, own):
-                    findings.add(sentence)
+    works = list(_check_tasks(findings, reached, variables, templar, subject_of=subject_of, against_policy=against_policy))
+    told = {name for work in works for name in work.names.values()}
+    for sentence, at in wrong_settings((roles[name] for name in names if name in roles), told, variables, templar, here=here):
+        findings.add(sentence, place=written_at(at, project) or findings.where(at).at)
     if VARIABLE in variables:
         _check_lab(findings, works, str(templar.template(variables[VARIABLE])))
     if here:
         _check_laptop(findings, works, task.check_mode)
     return findings
+
+
+def _check_tasks(
+    findings: Findings,
+    reached: Iterable[Any],
+    variables: Mapping[str, Any],
+    templar: Any,
+    *,
+    subject_of: Callable[[str], Subject[Any, Any] | None],
+    against_policy: Callable[..., Iterable[str]],
+) -> Iterator[Reached]:
+    """Find what is wrong with the options of the tasks that the run reaches, and yield these."""
+    for role_task in reached:
+        subject = subject_of(_module(role_task)) if str(role_task.action).startswith(OURS) else None
+        if subject is not None:
+            mine = {**variables, **role_task.get_vars(), **role_task.get_play()._variable_manager.extra_vars}
+            own = templar.copy_with_new_env(available_variables=mine)
+            work = _reached(role_task, subject, own, findings)
+            if work is not None:
+                _check_options(findings, work, mine, role_task.check_mode)
+                for sentence in against_policy(role_task, subject, work.options, mine, own):
+                    findings.add(sentence)
+                yield work
 
 
 def _tasks_around(task: Any) -> list[Any]:
@@ -176,13 +193,13 @@ def _tasks_around(task: Any) -> list[Any]:
     return tasks if role_of(task) in map(role_of, tasks) else [*tasks, task]
 
 
-def _set_at(play: Any, host: str, name: str, project: str) -> str:
-    """Return the file and line in which a variable is set; empty where that is not known."""
+def _place_of(play: Any, host: str, name: str, project: str) -> Place:
+    """Return the layer of settings that has a variable, and its file and line; empty where that is not known."""
     # Of ansible-core's internals: where they change, a sentence loses its place and nothing else.
     with contextlib.suppress(Exception):
         found = places_of(name, layers_of(play, play._variable_manager._inventory.get_host(host)), project)
-        return found[0].at if found else ""
-    return ""
+        return found[0] if found else _NOWHERE
+    return _NOWHERE
 
 
 def _check_lab(findings: Findings, works: list[Reached], lab: str) -> None:
@@ -249,13 +266,28 @@ def _check_names(
         if name in known:
             if value is None and defaults.get(name) is not None:
                 said = f"Could not use '{name}': it has no value. Give it one, or remove the line."
-                findings.add(said, name, place=findings.where(name))
+                findings.add(said, name, place=findings.where(name).at)
             # In conditions any other word counts as false; an environment of another form Ansible leaves out.
             elif OF_PLAYBOOKS.get(name, {}).get("type") in ("bool", "dict") and not _TEMPLATE.search(str(value)):
                 for sentence, at in _wrong_of_playbooks(name, value):
                     findings.add(sentence, at)
         elif name not in helpers and (why := why_unknown(name, known, defaults, prefixes)):
             findings.add(f"Could not use variable '{name}': {why}", name)
+    _check_prefixes(findings, {*variables} - known - helpers, defaults)
+
+
+def _check_prefixes(findings: Findings, others: Iterable[str], settings: Iterable[str]) -> None:
+    """Warn of variables in the user's own settings that may lack the prefix of a role: profiles for colima_profiles, say.
+
+    An inventory may have them for other purposes.
+    """
+    for name in sorted(others):
+        meant = sorted(setting for setting in settings if setting.endswith(f"_{name}"))
+        place = findings.where(name) if meant else _NOWHERE
+        if place.layer == OWN:
+            either = "' or '".join(meant)
+            said = f"Your settings have '{name}', which no role reads. Did you mean '{either}'?"
+            findings.add(said, name, place=place.at, warns=True)
 
 
 def _wrong_of_playbooks(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -321,7 +353,9 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
         complete = complete and None not in value.values()
         options.update({name: found for name, found in value.items() if found is not None})
     names = {option: _of_playbooks(name, own.available_variables) for option, name in variables_of(task).items()}
-    names |= network_variables(subject.argument_spec)
+    network = network_variables(subject.argument_spec)
+    whole = names.get("company_network", "company_network")
+    names |= {**network, **{f"{whole}.{option}": name for option, name in network.items()}}
     return Reached(_module(task), subject, options, names, complete)
 
 
@@ -337,7 +371,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
     for sentence, at in found:
         names = [variable for variable in variables if variable == work.names.get(str(at), at)]
         found_at = next(filter(None, (written_at(place, findings.project) for place in (at, *names))), "")
-        findings.add(sentence, place=found_at or findings.where(work.names.get(str(at), str(at))))
+        findings.add(sentence, place=found_at or findings.where(work.names.get(str(at), str(at))).at)
     if work.complete:
         _check_refusals(findings, work, variables, len(found), check_mode=check_mode)
 
@@ -376,7 +410,7 @@ def _at_named(findings: Findings, work: Reached, sentence: str, way: list[Part])
     """Return the place of a setting that a sentence names among others: of several together, another part can seem to blame."""
     named = [name for name in work.names.values() if re.search(rf"\b{name}\b", sentence.partition(". ")[0])]
     top = {work.names.get(part.key, part.key) for part in way}
-    return findings.where(named[0]) if len(named) > 1 and not top & set(named) else ""
+    return findings.where(named[0]).at if len(named) > 1 and not top & set(named) else ""
 
 
 def _fit(spec: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -447,4 +481,8 @@ def variables_of(task: Any) -> dict[str, str]:
 
     words = {option: _words(raw) for option, raw in _written(task).items() if isinstance(raw, str)}
     found = {option: variable(some) or some[0] for option, some in words.items() if some}
+    for option, some in words.items():
+        # A role may put a variable into a mapping: {'weight': colima_host_weight}.
+        inside = re.findall(r"'(\w+)': (\w+)", str(private.get(some[0], ""))) if some else ()
+        found.update({f"{found[option]}.{key}": name for key, name in inside if name in settable})
     return {option: name for option, name in found.items() if not name.startswith("__")}

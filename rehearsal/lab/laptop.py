@@ -124,7 +124,10 @@ class Lab:
         if self.directory.is_dir() and not any(self.directory.iterdir()):
             self.directory.rmdir()
             return
-        raise LabError(f"Could not bring up the lab in '{self.directory}': something else is there. Remove it or use --dir.")
+        raise LabError(
+            f"Could not bring up the lab in '{self.directory}': other files are in it. "
+            "Choose another one: --dir, or DIR= of make."
+        )
 
     def _install(self, real: Mapping[str, bool]) -> None:
         """Fill bin/ with stand-ins, then with links to real programs."""

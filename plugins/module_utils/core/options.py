@@ -42,8 +42,8 @@ def problems(
 ) -> list[Problem]:
     """Return what is wrong with the options, in their order. Values of hidden options are not repeated.
 
-    names: how the user calls an option, where that is not its own name: by the variable of a role, say. verb: what could not be
-    done with the options.
+    names: how the user calls an option, where that is not its own name: by the variable of a role, say; of one inside of a
+    mapping by "the mapping's name.option". verb: what could not be done with the options.
     """
     return list(_Check(hidden, names or {}, verb).options(spec, options, ""))
 
@@ -58,16 +58,18 @@ class _Check:
     def __init__(self, hidden: Collection[str], names: Mapping[str, str], verb: str) -> None:
         self.hidden, self.names, self.verb = hidden, names, verb
 
-    def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str, parent: str = "") -> Iterator[Problem]:
         known = {name: option_spec for option, option_spec in spec.items() for name in (option, *option_spec.get("aliases", ()))}
         for option, value in options.items():
-            name = option if where else self.names.get(option, option)
+            # Inside of another option, one may be a variable of its own.
+            name = self.names.get(f"{parent}.{option}" if where else option, option)
+            place = "" if name != option else where
             if option not in known:
                 help_ = suggestion(str(option), spec) or f" Use one of {', '.join(sorted(spec))}."
-                yield Problem(f"Could not {self.verb} option '{name}'{where}: it is unknown.{help_}", option)
+                yield Problem(f"Could not {self.verb} option '{name}'{place}: it is unknown.{help_}", option)
             elif value is not None:
                 hide = option in self.hidden
-                for sentence, at in self.value(known[option], name, value, where, hide=hide):
+                for sentence, at in self.value(known[option], name, value, place, hide=hide):
                     # Of a number, a truth value or nothing, only its name has a place.
                     has_place = isinstance(at, str) or (at is not value and isinstance(at, Mapping | list | tuple))
                     yield Problem(sentence, at if has_place else option)
@@ -84,7 +86,7 @@ class _Check:
     def mapping(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
             if "options" in spec:
-                yield from self.options(spec["options"], value, f" of '{option}'{where}")
+                yield from self.options(spec["options"], value, f" of '{option}'{where}", option)
         elif not isinstance(value, str):
             # A text may hold a mapping, for Ansible.
             reason = f"it is {kind_of(value)}, not a mapping"
@@ -125,7 +127,8 @@ def _why_unfit(spec: Spec, value: Any) -> str:
     if kind in _NO_NUMBER and not _is_number(value, whole=kind == "int"):
         return _NO_NUMBER[kind]
     if kind == "str" and isinstance(value, bool):
-        return f"YAML reads on, off, yes and no without quotes as true or false. Put the word in quotes.{choices}"
+        remedy = f"Put the word in quotes.{choices}" if choices else "Write another value, or put the word in quotes."
+        return f"YAML reads on, off, yes and no without quotes as true or false. {remedy}"
     if kind == "bool" and str(value).lower() not in _TRUTHS:
         return "it is neither true nor false. Use one of these."
     return f"it is not a choice.{choices}" if choices and str(value) not in map(str, spec["choices"]) else ""

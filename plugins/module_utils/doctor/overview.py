@@ -9,6 +9,7 @@ from ..colima.model.config import has_kubernetes
 from ..colima.model.state import GIB, RUNNING, ProfileState
 from ..colima.observe.space import on_laptop
 from .laptop import Laptop
+from .model import Status
 
 
 def rows(laptop: Laptop) -> list[dict[str, Any]]:
@@ -23,7 +24,8 @@ def _row(laptop: Laptop, current: ProfileState) -> dict[str, Any]:
     running, row = current.health == RUNNING, current.row
     shown: dict[str, Any] = {
         "name": current.name.name,
-        "state": current.health,
+        # What files say of a VM may be long past.
+        "state": current.health if laptop.colima.installed else Status.UNKNOWN.value,
         "runtime": str(config.get("runtime") or ""),
         "kubernetes": bool(config) and has_kubernetes(config),
         "cpus": sizes.cpus,

@@ -43,7 +43,8 @@ def _plan_restore(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:
     what = f"restore the data disk of profile '{spec.profile}'"
     if snapshot is None:
         known = [*(one.name for one in found.snapshots), *(one.name for one in found.deleted)]
-        return Plan(refusals=(unknown(what, spec.name, known),))
+        make = f"playbooks/snapshot.yml with -e snapshot_profile={spec.profile}"
+        return Plan(refusals=(_no_profile(what, found, spec) or unknown(what, spec.name, known, make),))
     if found.disk.digest == snapshot.digest:
         return Plan()
     if problem := _not_at_rest(found, spec, "restore"):
@@ -103,12 +104,19 @@ def _no_way_back(gone: RetainedVm, found: DiskSnapshotState, spec: DiskSnapshotS
     return None
 
 
+def _no_profile(what: str, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> WorkstationError | None:
+    """Return what is wrong with the name of a profile that does not exist, where others do, and that left nothing."""
+    if found.taken or found.snapshots or found.deleted or not found.others:
+        return None
+    known = f"There are: {', '.join(found.others)}.{suggestion(str(spec.profile), found.others)}"
+    return InputError(what, "there is no such profile", f"Correct its name. {known}")
+
+
 def _not_at_rest(found: DiskSnapshotState, spec: DiskSnapshotSpec, verb: str) -> WorkstationError | None:
     """Return why the disk can't be touched, if it can't."""
     what = f"{verb} the data disk of profile '{spec.profile}'"
-    if not found.taken and found.others:
-        known = f"There are: {', '.join(found.others)}.{suggestion(str(spec.profile), found.others)}"
-        return InputError(what, "there is no such profile", f"Correct its name. {known}")
+    if problem := _no_profile(what, found, spec):
+        return problem
     if not found.disk.exists:
         return InputError(
             what, f"there is no '{found.disk.path}'", "Attach the disk that it is on, or correct the profile's name."

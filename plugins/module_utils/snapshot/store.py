@@ -102,9 +102,9 @@ def already_there(name: str, made: str, volume: str = "") -> str:
     return f"{what} was there, as of {made}, and stays as it is. For one of this moment, give another O(name)."
 
 
-def unknown(what: str, name: str, known: Sequence[str]) -> InputError:
-    """Return the error for a snapshot that is asked for and is not there."""
+def unknown(what: str, name: str, known: Sequence[str], make: str) -> InputError:
+    """Return the error for a snapshot that is asked for and is not there. make: the playbook that makes one, with arguments."""
     if not known:
-        return InputError(what, "no snapshot has been taken yet", "Make one with playbooks/snapshot.yml.")
+        return InputError(what, "no snapshot has been taken yet", f"Make one with {make}.")
     remedy = f"Choose another one with O(name). There are: {', '.join(known)}.{suggestion(name, known)}"
     return InputError(what, f"there is no snapshot '{name}'", remedy)

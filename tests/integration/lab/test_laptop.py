@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.__main__ import main
 from rehearsal.lab.laptop import LONGEST_PATH, Lab, _remove
 from rehearsal.processes.system import LabError, comes_true, command_of
 from tests.support.ansible_runs import forked_ansible
@@ -121,10 +122,24 @@ def test_a_lab_that_is_gone_meanwhile_leaves_the_folder_above_it_alone(tmp_path:
 def test_a_directory_of_another_user_is_neither_filled_nor_removed(place: Path) -> None:
     place.mkdir()
     (place / "thesis.txt").write_text("years of work")
-    with pytest.raises(LabError, match=r"something else is there\. Remove it or use --dir"):
+    with pytest.raises(LabError, match=r"other files are in it\. Choose another one: --dir, or DIR= of make"):
         Lab(place).up("light")
     Lab(place).down()
     assert (place / "thesis.txt").exists()
+
+
+def test_each_way_not_to_have_a_lab_is_told_in_words(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*verb: str) -> tuple[int, str]:
+        code = main([*verb, "--dir", str(place)])
+        shown = capsys.readouterr()
+        return code, shown.out + shown.err
+
+    assert said("down") == (0, f"There is no lab in {place}.\n")
+    place.write_text("a file")
+    code, text = said("up")
+    assert code == 1 and text.startswith("Could not ") and "Traceback" not in text and "Errno" not in text
+    assert said("down")[0] in (0, 1)
+    assert place.read_text() == "a file"
 
 
 def test_a_folder_of_a_late_ansible_run_is_replaced(place: Path) -> None:
@@ -133,7 +148,7 @@ def test_a_folder_of_a_late_ansible_run_is_replaced(place: Path) -> None:
     assert not place.exists()
     (place / "tmp" / "ansible").mkdir(parents=True)
     (place / "tmp" / "thesis.txt").touch()
-    with pytest.raises(LabError, match="something else is there"):
+    with pytest.raises(LabError, match="other files are in it"):
         Lab(place).up("light")
 
 

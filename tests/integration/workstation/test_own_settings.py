@@ -66,6 +66,11 @@ def test_own_settings_win_over_the_inventory_and_the_command_line_over_both(fold
     settings.write_text("nerdctl_wrapers: []\n")
     refused = play(folder, playbook, *arguments, **config)
     assert f"Did you mean 'nerdctl_wrappers'? ({settings.relative_to(folder)}:1)" in refused.stdout
+    settings.write_text("wrappers: []\n")
+    warned = play(folder, playbook, *arguments, **config)
+    assert "Your settings have 'wrappers', which no role reads. Did you mean 'nerdctl_wrappers'?" in " ".join(
+        (warned.stdout + warned.stderr).split()
+    )
 
 
 def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> None:

@@ -156,7 +156,8 @@ BY_HAND = {
     ),
     "secrets in another cluster": Mistake(
         {"secret_refresh_context": "colima-k9s", "secret_refresh_registries": [REGISTRY]},
-        "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. Did you mean 'k8s'?",
+        "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. "
+        "Did you mean 'colima-k8s'?",
     ),
     "an AWS profile that is not there": Mistake(
         {"secret_refresh_registries": [{"host": REGISTRY, "profile": "dve"}]},
@@ -202,7 +203,7 @@ BY_HAND = {
     "a truth for a time": Mistake(
         {"workstation_idle_stop": True},
         "Could not use 'True' as 'workstation_idle_stop': YAML reads on, off, yes and no without quotes as true or false. "
-        "Put the",
+        "Write another value, or put the word in quotes.",
     ),
     "a limit below 0": Mistake(
         {"workstation_idle_stop": "2h", "idle_stop_limit": -5},
@@ -285,7 +286,7 @@ BY_HAND = {
     "a truth in a list": Mistake(
         {"secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": [True, 8080]},
         "Could not use 'True' as 'secret_refresh_namespaces': YAML reads on, off, yes and no without quotes as true or false. "
-        "Put the word in quotes. (hosts.yml:",
+        "Write another value, or put the word in quotes. (hosts.yml:",
     ),
     "an empty entry": Mistake(
         {"secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": ["default", None]},
@@ -294,6 +295,25 @@ BY_HAND = {
     "an unknown key of a registry": Mistake(
         {"secret_refresh_registries": [REGISTRY, {"profil": "dev"}]},
         "Could not read registry '(no host)': unknown key 'profil'. Did you mean 'profile'? (hosts.yml:",
+    ),
+    "an option of a mapping that a variable of its own holds": Mistake(
+        {"colima_host_weight": "x"}, "Could not use 'x' as 'colima_host_weight': it is not a"
+    ),
+    "a mapping in a list of texts": Mistake(
+        {"network_dns_servers": [{"a": 1}]},
+        "Could not use '{'a': 1}' in network_dns_servers: it is not an IP address. Use the address of a name server.",
+    ),
+    "an override under two names": Mistake(
+        {"colima_profile_overrides": {"k8s": {"cpu": 2}, "colima-k8s": {"cpu": 4}}},
+        "Could not override profile 'colima-k8s' twice: 'k8s' is the same profile. Write everything below one of them.",
+    ),
+    "a repository that is none": Mistake(
+        {"pull_timer_repository": "laptops"},
+        "Could not use 'laptops' as 'pull_timer_repository': it is neither an address nor an absolute path. Use one such as",
+    ),
+    "signers that are not there": Mistake(
+        {"pull_timer_signers": "/proc/nowhere/signers"},
+        "Could not use '/proc/nowhere/signers' as 'pull_timer_signers': there is no such file.",
     ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
@@ -454,7 +474,7 @@ def test_a_pattern_or_a_group_without_laptops_is_no_mistake(tmp_path: Path) -> N
 
 def test_a_group_without_a_laptop_is_refused_where_nothing_limits_the_run(tmp_path: Path) -> None:
     text = "team: {hosts: , laptop2: {}}\n"
-    said = "Could not run on 'team': the group has no laptop. Indent its names below 'hosts:'."
+    said = "Could not run on 'team': the group has no laptop. Write each below 'hosts:', indented, as 'NAME:'."
     for arguments, is_refused in (((), True), (("--limit", "localhost"), False)):
         folder = tmp_path / str(is_refused)
         folder.mkdir()
@@ -594,6 +614,9 @@ def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: s
     [
         ("colima_restart", "Could not use -e 'colima_restart': it has no value. Write -e colima_restart=VALUE."),
         ("token=hunter2 swordfish", "Could not use -e 'token': a word without '=' stands beside the value. Put quotes around a"),
+        ("token swordfish", "Could not use -e 'token': it has no value. Write -e token=VALUE."),
+        ("token: swordfish", "Could not use -e 'token': its value stands behind ':', not '='. Write -e token=VALUE."),
+        ('colima_host={"cpus": 4}', "its value is cut at a blank. Write it as JSON: -e '{\"colima_host\": ...}'."),
     ],
 )
 def test_a_variable_without_a_value_is_refused(tmp_path: Path, given: str, expected: str) -> None:

@@ -95,6 +95,14 @@ def test_an_unknown_snapshot_is_refused_with_those_that_there_are() -> None:
     assert "there is no snapshot 'b'" in refusal.message and "There are: a, c." in refusal.remedy
 
 
+def test_of_an_unknown_profile_the_known_ones_are_named_and_of_a_known_one_the_way_to_a_snapshot() -> None:
+    nowhere = found(disk=replace(DISK, health=ABSENT, exists=False))
+    (refusal,) = plan_snapshot(replace(nowhere, taken=False, others=("deb", "k8s")), BACK).refusals
+    assert "there is no such profile" in refusal.message and "There are: deb, k8s. Did you mean 'deb'?" in refusal.remedy
+    (refusal,) = plan_snapshot(found(), BACK).refusals
+    assert refusal.remedy == "Make one with playbooks/snapshot.yml with -e snapshot_profile=dev."
+
+
 GONE = RetainedVm("dev-deleted-1", "dev", "docker", DELETED, {"instance": "/vm", "disk": "/disk"}, until=1.8e9)
 OLD_DISK = replace(GONE, name="dev-deleted-2", parts={"datadisk": "/disk/datadisk"})
 OF_MOVE = replace(GONE, name="dev-deleted-3", was="dev-docker")

@@ -22,11 +22,21 @@ def overridden(profiles: Sequence[Mapping[str, Any]], overrides: Mapping[str, An
     that is wrong is in its "refusals".
     """
     names = {short_name(str(profile.get("name") or "")): profile for profile in profiles}
-    wrong = [sentence for name, given in overrides.items() for sentence in _wrong(str(name), given, list(names), spec)]
+    wrong = [*_twice(list(overrides))]
+    wrong += [sentence for name, given in overrides.items() for sentence in _wrong(str(name), given, list(names), spec)]
     if wrong:
         raise InputError(" ".join(wrong), refusals=wrong)
     laid = {short_name(str(name)): _completed(given, spec) for name, given in overrides.items()}
     return [_merged(profile, laid.get(name, {})) for name, profile in names.items()] if laid else list(profiles)
+
+
+def _twice(given: Sequence[object]) -> Iterator[str]:
+    """Yield a sentence for each profile that has overrides under two names, such as k8s and colima-k8s."""
+    first: dict[str, str] = {}
+    for name in map(str, given):
+        other = first.setdefault(short_name(name), name)
+        if other != name:
+            yield f"Could not override profile '{other}' twice: '{name}' is the same profile. Write everything below one of them."
 
 
 def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...core.options import suggestion
 from ...core.plan import Plan, Step
 
 # What an edit does to a key that is to go.
@@ -117,7 +118,8 @@ def plan_config(config: Mapping[str, Any], facts: ConfigFacts, repair: bool) -> 
 
 def _not_installed(plugin: str, system: str) -> str:
     how = f"brew install {plugin}" if system == "Darwin" else f"package {_PACKAGES.get(plugin, plugin)}"
-    return f"The docker plugin '{plugin}' is not installed. Install it ({how}), then run again."
+    near = suggestion(plugin, _PACKAGES, 0.8) if plugin not in _PACKAGES else ""
+    return f"The docker plugin '{plugin}' is not installed.{near} Install it ({how}), then run again."
 
 
 def _plan(config: Mapping[str, Any], steps: Sequence[Step], warnings: Sequence[str]) -> Plan:

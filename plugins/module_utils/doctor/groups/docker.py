@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.install import how_to_install, install_command
@@ -50,10 +52,9 @@ def _config(laptop: Laptop) -> Iterator[Check]:
     try:
         look = laptop.look("docker_cli_config")
     except InputError as error:
-        # What was in it is kept beside it: it can be put back when it is repaired.
-        file = shlex.quote(str(config_file(docker_directory(laptop.environment, home()))))
         again = laptop.converge("docker_cli,docker_context,buildx")
-        yield CONFIG.broken(f"could not {error.what}: {error.reason}", f"mv {file} {file}.damaged && {again}")
+        mend = _mend(config_file(docker_directory(laptop.environment, home())))
+        yield CONFIG.broken(f"could not {error.what}: {error.reason}", f"{mend} && {again}")
         return
     for step in look.plan.steps:
         yield _wrong(step, converge)
@@ -65,6 +66,15 @@ def _config(laptop: Laptop) -> Iterator[Check]:
         yield CONFIG.ok("readable, without leftovers")
         if not missing:
             yield PLUGINS.ok("found")
+
+
+def _mend(file: Path) -> str:
+    """Return the command that lets docker's configuration be read, and loses no log-in that is in it."""
+    quoted = shlex.quote(str(file))
+    if file.is_file() and not os.access(file, os.R_OK):
+        return f"chmod u+rw {quoted}" if file.stat().st_uid == os.getuid() else f'sudo chown "$(id -un)" {quoted}'
+    # Its content is kept beside it: it can be put back when it is repaired.
+    return f"mv {quoted} {quoted}.damaged"
 
 
 def _wrong(step: Step, converge: str) -> Check:

@@ -79,7 +79,8 @@ def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
     known = [one for one in found.kept if one.name == spec.name]
     refusals: list[WorkstationError] = list(_unknown([one.volume for one in known], spec, "restore"))
     if not known:
-        refusals.append(unknown("restore volumes", spec.name, sorted({one.name for one in found.kept})))
+        make = f"playbooks/snapshot.yml with -e snapshot_volumes={','.join(spec.volumes)}"
+        refusals.append(unknown("restore volumes", spec.name, sorted({one.name for one in found.kept}), make))
     there = {one.name for one in found.engine.volumes}
     steps, pending, losing = list[Restore](), list[Pending](), list[str]()
     for one in known:

@@ -48,6 +48,14 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     ]
 
 
+def test_a_profile_is_overridden_under_one_of_its_names() -> None:
+    with pytest.raises(InputError) as caught:
+        overridden(PROFILES, {"k8s": {"cpu": 2}, "colima-k8s": {"cpu": 4}}, SPEC)
+    assert caught.value.context["refusals"] == [
+        "Could not override profile 'k8s' twice: 'colima-k8s' is the same profile. Write everything below one of them."
+    ]
+
+
 def test_an_override_without_a_value_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         overridden(PROFILES, {"k8s": {"memory": None, "kubernetes": {"version": None}, "docker": {"any": None}}}, SPEC)

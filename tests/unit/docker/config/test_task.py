@@ -252,6 +252,11 @@ def test_a_missing_plugin_is_named_with_its_remedy(
     assert not (home / ".docker").exists()
 
 
+def test_a_misspelt_plugin_is_told_with_the_right_name(run: ModuleRun, home: Path, programs: Path) -> None:
+    result = run("docker_cli_config", plugins=["docker-buildxx"])
+    assert "'docker-buildxx' is not installed. Did you mean 'docker-buildx'? Install it" in messages(result)[0]
+
+
 @INSTALLED
 def test_everything_can_be_taken_back(run: ModuleRun, home: Path, programs: Path, place: str) -> None:
     leave(home)
