@@ -114,7 +114,9 @@ class _Check:
         elif spec["type"] != "dict":
             yield from self.value(spec, option, item, where, hide=hide)
         elif isinstance(item, Mapping):
-            yield from self.options(spec.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}")
+            # Of mappings in a role's specification, the module behind it knows the options.
+            if "options" in spec:
+                yield from self.options(spec["options"], item, f" of {_entry(item, number)} in '{option}'{where}")
         else:
             reason = f"entry {number} is {kind_of(item)}, not a mapping"
             yield f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value', one a line.", item

@@ -71,6 +71,10 @@ def test_a_choice_in_a_list_is_named_whether_the_list_has_commas_or_entries(give
     assert problem.sentence == "Could not use 'zhs' as 'completion': it is not a choice. Use one of bash, zsh."
 
 
+def test_mappings_whose_options_a_specification_does_not_say_are_left_to_their_module() -> None:
+    assert not problems({"profiles": {"type": "list", "elements": "dict"}}, {"profiles": [{"name": "dev", "cpu": 1}]})
+
+
 def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
     fine = {
         "profiles": [{"name": "dev", "cpu": "2", "memory": "1.5", "runtime": "none", "disk": None, "env": {"A": True}}],
