@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("PYTHONUNBUFFERED", None)
 # What `make test` exports: with it, printed commands are verbs of make.
 os.environ.pop("LAPTOP_MAKE_VERBS", None)
+# What a shell starts in the background ignores Ctrl-C, and so would everything that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests change HOME; engines stay where they were when the run began.
 os.environ["REHEARSAL_ENGINES"] = str(
     next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])

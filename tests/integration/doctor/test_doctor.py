@@ -208,7 +208,8 @@ def test_a_report_is_written_once_asked_for_and_compared_with_an_earlier_one(pat
     )
     patient.play("doctor", "--tags", "docker", "-e", "doctor_show=everything")
     last = patient.output.splitlines()[-1]
-    assert last == "FAILED doctor: Could not use 'everything' as 'doctor_show': it is not a choice. Use one of findings, all."
+    why = "Could not use 'everything' as 'doctor_show': it is not a choice. Use one of findings, all."
+    assert last == f"FAILED settings: {why} (CLI option '-e')"
     patient.converge()
 
 
