@@ -73,10 +73,9 @@ def _typed(sentence: str) -> str:
     return typed(sentence, shell_of(os.environ, str(_PROJECT / "playbooks")))
 
 
-def _preload_later(play: Any, wanted: Collection[str]) -> None:
-    """Import what only later tasks work with, while the first one works. wanted: the tasks that tags let run."""
-    order = [str(task.action).removeprefix(OURS) for task in tasks_of(play) if task._uuid in wanted]
-    later = dict.fromkeys([name for name in order if name in MODULES][1:])
+def _preload_later(modules: Iterable[str]) -> None:
+    """Import what only later tasks work with, while the first one works. modules: of all tasks, in their order."""
+    later = dict.fromkeys([name for name in modules if name in MODULES][1:])
     after_fork(subject.preload for subject in map(known_subject, later) if subject)
 
 
@@ -141,8 +140,13 @@ class CallbackModule(CallbackBase):
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; a role without another task has nothing to be reached.
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
-        modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
-        preload(["plugin_utils.settings", *(f"modules.{name}" for name in sorted(modules & MODULES))])
+        preload(["plugin_utils.settings"])
+        from ..plugin_utils.settings import OF_PLAYBOOKS
+
+        leave_out(play, reached, hosts, OF_PLAYBOOKS)
+        ids = {task._uuid for task in reached}
+        modules = [str(task.action).removeprefix(OURS) for task in tasks_of(play) if task._uuid in ids]
+        preload(f"modules.{name}" for name in sorted({*modules} & MODULES))
         if not self.checked and not all(isinstance(known_subject(name), Reader | None) for name in modules):
             self._take_part()
         with contextlib.suppress(WorkstationError):
@@ -152,11 +156,7 @@ class CallbackModule(CallbackBase):
                 from ..plugin_utils.policy.enforcement import Policy
 
                 Policy(files, play.get_loader(), known_subject)
-
-        from ..plugin_utils.settings import OF_PLAYBOOKS
-
-        leave_out(play, reached, hosts, OF_PLAYBOOKS)
-        _preload_later(play, {task._uuid for task in reached})
+        _preload_later(modules)
 
     def _settle(self, play: Any, hosts: Collection[Any]) -> None:
         """Settle which file of own settings the play reads; refuse files of variables that can't be read."""
