@@ -19,11 +19,11 @@ def rows() -> list[Row]:
         lab.play("playbooks/workstation.yml", *THREE)
         return [
             compare(
-                "no-op workstation.yml with a registry / one-task ping playbook", 1.7,
+                "no-op workstation.yml with a registry / one-task ping playbook", 1.6,
                 lab.unchanged("playbooks/workstation.yml"), lab.ping,
             ),
             compare(
-                "no-op workstation.yml without a registry / one-task ping playbook", 1.5,
+                "no-op workstation.yml without a registry / one-task ping playbook", 1.4,
                 lab.unchanged("playbooks/workstation.yml", *WITHOUT_REGISTRY), lab.ping,
             ),
             compare(
@@ -33,11 +33,11 @@ def rows() -> list[Row]:
                 pairs=15,
             ),
             compare(
-                "doctor.yml, 2 profiles and 3 namespaces / one-task ping playbook", 2.5,
+                "doctor.yml, 2 profiles and 3 namespaces / one-task ping playbook", 1.8,
                 lab.unchanged("playbooks/doctor.yml", *THREE), lab.ping,
             ),
             compare(
-                "nothing-due --tags secret_refresh / one-task ping playbook", 0.85,
+                "nothing-due --tags secret_refresh / one-task ping playbook", 1.05,
                 lab.unchanged("playbooks/workstation.yml", "--tags", "secret_refresh"), lab.ping,
             ),
         ]  # fmt: skip

@@ -18,7 +18,7 @@ from ..ecr.renewal import TokenLike
 from ..kube.answers import JSON, ApiError
 from ..kube.objects import Conflict, KeptByFinalizers, Kube, NamespaceGone, Stale, path_of, why_refused
 from .model import OWNER, OWNER_LABEL, PREFIX, PullSecretSpec, PullSecretState, body_of, config_in, current_from
-from .plan import ClusterPlan, Item, Outcome, held, untouched
+from .plan import ClusterPlan, NamespacePlan, Outcome, held, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
 from .view import Account
 
@@ -36,13 +36,13 @@ class _Failed(Exception):
 class _Progress:
     """How far an item has come. What was done stays done when a later step fails, and is reported."""
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: NamespacePlan) -> None:
         self.item, self.current = item, item.current
         self.doing = ""
         self.parts: dict[str, Any] = {"verb": "", "link": (), "unlink": (), "create_namespace": False}
 
     @property
-    def done(self) -> Item:
+    def done(self) -> NamespacePlan:
         """The part of the item that was carried out."""
         # Mostly all of it, a thousand times in a row: then nothing is copied.
         whole = all(getattr(self.item, name) == part for name, part in self.parts.items())
@@ -68,7 +68,7 @@ def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Ou
     """Run every item that has something to do; each outcome goes into done at once. Without a body, none that takes a token."""
     busy = [item for item in plan.items if not item.nothing_to_do and not item.failure and (writer.body or not item.needs_token)]
 
-    def work(item: Item) -> None:
+    def work(item: NamespacePlan) -> None:
         done[item.namespace] = _apply(kube, item, writer)
 
     if len(busy) <= 1:
@@ -84,7 +84,7 @@ def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Ou
             raise
 
 
-def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
+def _apply(kube: Kube, item: NamespacePlan, writer: Writer) -> Outcome:
     progress = _Progress(item)
     try:
         return _work(kube, progress, writer)
@@ -141,7 +141,7 @@ def _unlink(kube: Kube, progress: _Progress, secret: str) -> tuple[str, ApiError
     return None
 
 
-def remembering(body: bytes, item: Item) -> bytes:
+def remembering(body: bytes, item: NamespacePlan) -> bytes:
     """Return the object with the accounts that are still linked in its record, so that the next run tries again."""
     document = json.loads(body)
     linked = item.current.service_accounts if item.current else [account.name for account in item.unlink]
@@ -168,7 +168,7 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
 
 
 def _send(
-    kube: Kube, path: str, item: Item, writer: Writer, remember: bool
+    kube: Kube, path: str, item: NamespacePlan, writer: Writer, remember: bool
 ) -> tuple[bytes, PullSecretState | None, dict[str, Any]]:
     """Apply the object until it is taken. Returns it, what its metadata is to record, and the answer."""
     deadline = time.monotonic() + BIRTH_SECONDS

@@ -28,7 +28,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Item:
+class NamespacePlan:
     """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done.
 
     unlinked says why service accounts are not served, which is a failure after all else was done. foreign: the secret belongs to
@@ -66,7 +66,7 @@ class ClusterPlan:
     """The items of one cluster. failure says why it can't be served as a whole, or not pruned."""
 
     context: str
-    items: tuple[Item, ...] = ()
+    items: tuple[NamespacePlan, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: str = ""
 
@@ -80,11 +80,11 @@ class ClusterPlan:
 class Outcome:
     """What became of one item. done is the part that was carried out, when that is not the whole."""
 
-    item: Item
+    item: NamespacePlan
     state: str
     current: PullSecretState | None = None
     failure: str = ""
-    done: Item | None = None
+    done: NamespacePlan | None = None
 
 
 def held(finalizers: Iterable[str]) -> str:
@@ -93,7 +93,7 @@ def held(finalizers: Iterable[str]) -> str:
     return f"it is being deleted, and {named} keeps it. Remove that finalizer, or what waits for it, and run again."
 
 
-def untouched(item: Item) -> Outcome:
+def untouched(item: NamespacePlan) -> Outcome:
     """Return the outcome of an item with nothing to do, or of one that was refused."""
     if item.failure or item.unlinked:
         return Outcome(item, "failed", item.current, item.failure or item.unlinked)
@@ -102,7 +102,7 @@ def untouched(item: Item) -> Outcome:
     return Outcome(item, "fresh" if item.current.ours else "foreign", item.current)
 
 
-def left(item: Item) -> Outcome:
+def left(item: NamespacePlan) -> Outcome:
     """Return the outcome of an item that was not carried out: where that took a token, there was none."""
     return Outcome(item, "failed", item.current, MISSED) if item.needs_token and not item.failure else untouched(item)
 
@@ -147,13 +147,13 @@ def plan_cluster(view: View, spec: PullSecretSpec, policy: Policy, now: datetime
     return ClusterPlan(view.context, tuple(items), tuple(warnings), failure)
 
 
-def _surplus(view: View, spec: PullSecretSpec) -> list[Item]:
+def _surplus(view: View, spec: PullSecretSpec) -> list[NamespacePlan]:
     """Return the removal of our secrets from every namespace that is not chosen."""
     items, wanted = [], set(view.wanted)
     for namespace, current in view.secrets.items():
         if namespace not in wanted and current.ours:
             marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(spec.name))
-            items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
+            items.append(NamespacePlan(namespace, "delete", "no longer wanted there", current, unlink=marked))
     return items
 
 
@@ -182,30 +182,30 @@ def _doubts_of_coming(view: View, policy: Policy) -> list[str]:
     return [f"{noun} not exist in a new cluster such as '{view.context}'. Set O(create_namespaces=true) to have them created."]
 
 
-def _plan_absent(view: View, namespace: str, spec: PullSecretSpec, _policy: Policy, _now: datetime) -> Item:
+def _plan_absent(view: View, namespace: str, spec: PullSecretSpec, _policy: Policy, _now: datetime) -> NamespacePlan:
     current = view.secrets.get(namespace)
     if namespace in view.refused:
-        return Item(namespace, failure=view.refused[namespace])
+        return NamespacePlan(namespace, failure=view.refused[namespace])
     unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(spec.name))
     if current is None:
-        return Item(namespace, reason="it is not there", unlink=unlink)
+        return NamespacePlan(namespace, reason="it is not there", unlink=unlink)
     if not current.ours:
-        return Item(namespace, reason="it belongs to another manager", current=current, foreign=True)
+        return NamespacePlan(namespace, reason="it belongs to another manager", current=current, foreign=True)
     if current.held_by:
-        return Item(namespace, current=current, failure=held(current.held_by))
-    return Item(namespace, "delete", "", current, unlink=unlink)
+        return NamespacePlan(namespace, current=current, failure=held(current.held_by))
+    return NamespacePlan(namespace, "delete", "", current, unlink=unlink)
 
 
-def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Policy, now: datetime) -> Item:
+def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Policy, now: datetime) -> NamespacePlan:
     current = view.secrets.get(namespace)
     failure, allowed_by = _refusal(view, namespace, policy, current)
     if failure:
-        return Item(namespace, current=current, failure=failure, allowed_by=allowed_by)
+        return NamespacePlan(namespace, current=current, failure=failure, allowed_by=allowed_by)
     away = view.comes or ("the cluster can't be read now" if view.unreachable else "")
     verb, reason = _verb(current, away or due(current, spec, policy.threshold, now))
     unlinked = view.unlinked.get(namespace, "") if spec.service_accounts else ""
     link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), spec)
-    item = Item(namespace, verb, reason, current, link=link, unlink=unlink, absent_accounts=absent, unlinked=unlinked)
+    item = NamespacePlan(namespace, verb, reason, current, link=link, unlink=unlink, absent_accounts=absent, unlinked=unlinked)
     if not verb:
         return item
     return replace(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ..core.plan import Pending, Plan, Step
 from ..ecr.renewal import hours_left, stamp
 from .model import PullSecretSpec, PullSecretState
-from .plan import ClusterPlan, Item
+from .plan import ClusterPlan, NamespacePlan
 
 MOST = 15  # lines of one kind before they are grouped
 NAMED = 3  # namespaces that a line names before it counts
@@ -48,7 +48,7 @@ NAMESPACE = "create namespace"
 def plan_of(clusters: Iterable[ClusterPlan], spec: PullSecretSpec, now: datetime) -> Plan:
     """Return the printable plan of all clusters."""
     lines: list[_Line] = []
-    states: list[tuple[str, Item]] = []
+    states: list[tuple[str, NamespacePlan]] = []
     absent: list[tuple[str, str, str]] = []
     warnings: list[str] = []
     for cluster in clusters:
@@ -71,7 +71,7 @@ def places(names: Sequence[str]) -> str:
     return f"{'namespace' if len(names) == 1 else f'{len(names):,} namespaces'} {', '.join(map(repr, names[:NAMED]))}{more}"
 
 
-def _lines(context: str, item: Item) -> Iterator[_Line]:
+def _lines(context: str, item: NamespacePlan) -> Iterator[_Line]:
     if item.create_namespace:
         yield _Line(NAMESPACE, context, item.namespace)
     if item.verb:
@@ -103,7 +103,9 @@ def _steps(lines: Sequence[_Line], secret: str) -> Iterator[Step]:
             yield Step(first.verb, f"pull secret '{secret}' in {where}", first.reason if len(reasons) == 1 else "")
 
 
-def _states(items: Sequence[tuple[str, Item]], spec: PullSecretSpec, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+def _states(
+    items: Sequence[tuple[str, NamespacePlan]], spec: PullSecretSpec, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(items) <= MOST:
         keys = [f"{context}/{item.namespace}" for context, item in items]
         before = [_shown(item.current, now) for _context, item in items]
@@ -171,7 +173,7 @@ def _shown(current: PullSecretState | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _wanted(item: Item, spec: PullSecretSpec, now: datetime) -> dict[str, Any]:
+def _wanted(item: NamespacePlan, spec: PullSecretSpec, now: datetime) -> dict[str, Any]:
     if item.verb == "delete":
         return {"state": "absent"}
     if not item.verb:

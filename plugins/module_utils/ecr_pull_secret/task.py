@@ -29,7 +29,7 @@ from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
 from .options import SPEC, PullSecretsSpec, spec_from
-from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
+from .plan import NamespacePlan, Outcome, left, plan_cluster, untouched, view_after
 from .read import BUILT_IN, read_view
 from .result import Cluster, PartlyFailed, Run, result_of
 from .view import View
@@ -218,7 +218,7 @@ def _blind(context: str, error: WorkstationError, spec: PullSecretsSpec) -> View
     return View(context, wanted, missing, unreachable=error.message, comes=comes)
 
 
-def _planned(item: Item) -> Outcome:
+def _planned(item: NamespacePlan) -> Outcome:
     outcome = untouched(item)
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 

@@ -17,7 +17,7 @@ from ..colima_paths import Name
 from ..core.errors import WorkstationError
 from ..core.system.together import together
 from .items import KUBERNETES, cache_items, cluster_items, nerdctl_items
-from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
+from .model import EngineInventory, ItemKind, ReclaimItem, ReclaimPolicy
 
 # Namespaces of BuildKit and docker.
 _FOREIGN_NAMESPACE = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
@@ -45,7 +45,7 @@ class ContainerdDisk:
         items = [item for space in ours for item in answers[space]]
         return EngineInventory((*items, *cluster.items, *answers[" cache"]), cluster.notes)
 
-    def _namespace(self, space: str, policy: ReclaimPolicy) -> list[Item]:
+    def _namespace(self, space: str, policy: ReclaimPolicy) -> list[ReclaimItem]:
         nerdctl = partial(self._sudo, "nerdctl", "--namespace", space)
         boxes = _rows(nerdctl("ps", "--all", "--no-trunc", "--format", "{{json .}}"))
         images = _rows(nerdctl("images", "--no-trunc", "--format", "{{json .}}"))
@@ -55,7 +55,7 @@ class ContainerdDisk:
             inspected = json.loads(nerdctl("container", "inspect", *(str(box["ID"]) for box in boxes)) or "[]")
         return list(nerdctl_items(space, boxes, images, volumes, inspected))
 
-    def _cache(self) -> list[Item]:
+    def _cache(self) -> list[ReclaimItem]:
         # It prints null for none.
         return list(cache_items(json.loads(self._sudo("buildctl", "du", "--format", "{{json .}}") or "[]") or ()))
 
@@ -71,7 +71,7 @@ class ContainerdDisk:
             )
             return EngineInventory(notes=(note,))
 
-    def remove(self, kind: ItemKind, items: Iterable[Item]) -> None:
+    def remove(self, kind: ItemKind, items: Iterable[ReclaimItem]) -> None:
         """Remove containers, images or volumes; what is in use is refused. Raises CommandFailed."""
         words = {ItemKind.CONTAINER: ("rm",), ItemKind.IMAGE: ("rmi",), ItemKind.VOLUME: ("volume", "rm")}[kind]
         spaces: dict[str, list[str]] = {}
@@ -82,7 +82,7 @@ class ContainerdDisk:
             for start in range(0, len(handles), _MOST):
                 self._sudo(*tool, *words, *handles[start : start + _MOST])
 
-    def prune_cache(self, age: float, items: Iterable[Item]) -> None:
+    def prune_cache(self, age: float, items: Iterable[ReclaimItem]) -> None:
         """Remove the build cache that nothing has used for so many seconds. Raises CommandFailed."""
         del items
         self._sudo("buildctl", "prune", "--all", "--keep-duration", f"{age:.0f}s", seconds=_PRUNE_SECONDS)

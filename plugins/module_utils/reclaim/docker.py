@@ -17,7 +17,7 @@ from ..core.errors import CommandFailed, WorkstationError
 from ..docker.client import docker_cli
 from ..docker.engine import EngineSilent, get_unix, request_unix
 from .items import builders, cache_items, docker_items, may_go, stopped_at
-from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
+from .model import EngineInventory, ItemKind, ReclaimItem, ReclaimPolicy
 
 # The last version of the engine's interface that tells everything in one answer of this form.
 _NEWEST = (1, 51)
@@ -51,7 +51,7 @@ class DockerDisk:
             str(container["Id"]) for container in answer.get("Containers") or () if policy.containers_age and may_go(container)
         ]
         stopped = {container: self._stopped_at(container) for container in asked}
-        notes, cache = list[str](), list[Item]()
+        notes, cache = list[str](), list[ReclaimItem]()
         for builder in builders(answer):
             try:
                 records = json.loads(self._exec(builder, _QUICK_SECONDS, "buildctl", "du", "--format", "{{json .}}")) or ()
@@ -65,7 +65,7 @@ class DockerDisk:
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/containers/{container}/json", _QUICK_SECONDS, _LONGEST)
         return stopped_at(answer) if status == 200 and isinstance(answer, dict) else None
 
-    def remove(self, kind: ItemKind, items: Iterable[Item]) -> None:
+    def remove(self, kind: ItemKind, items: Iterable[ReclaimItem]) -> None:
         """Remove containers, images or volumes. One that is gone already is fine. Raises CommandFailed."""
         for item in items:
             for handle in item.handles:
@@ -75,7 +75,7 @@ class DockerDisk:
     def _exec(self, container: str, seconds: float, *command: str) -> str:
         return docker_cli().run("-H", f"unix://{self.socket}", "exec", container, *command, timeout=seconds).stdout
 
-    def prune_cache(self, age: float, items: Iterable[Item]) -> None:
+    def prune_cache(self, age: float, items: Iterable[ReclaimItem]) -> None:
         """Remove the build cache that nothing has used for so many seconds, where these items are. Raises CommandFailed."""
         for builder in dict.fromkeys(item.namespace for item in items):
             if builder:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .model import Item, ItemKind
+from .model import ItemKind, ReclaimItem
 
 KUBERNETES = "k8s.io"
 _NOTHING = ("<none>:<none>", "<none>@<none>")
@@ -21,7 +21,7 @@ _POWERS = "kMGT"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None]) -> Iterable[Item]:
+def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None]) -> Iterable[ReclaimItem]:
     """Yield the items of an answer to /system/df. stopped: when the stopped containers stopped, by id."""
     containers = answer.get("Containers") or ()
     for container in containers:
@@ -33,24 +33,24 @@ def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None])
         yield _docker_volume(volume, frozenset(str(box["Id"]) for box in containers if volume["Name"] in _mounted(box)))
 
 
-def _docker_container(one: Mapping[str, Any], since: float | None) -> Item:
+def _docker_container(one: Mapping[str, Any], since: float | None) -> ReclaimItem:
     name, found = str((one.get("Names") or ["?"])[0]).lstrip("/"), str(one["Id"])
-    return Item(ItemKind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=since)
+    return ReclaimItem(ItemKind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=since)
 
 
-def _docker_volume(one: Mapping[str, Any], users: frozenset[str]) -> Item:
+def _docker_volume(one: Mapping[str, Any], users: frozenset[str]) -> ReclaimItem:
     name, size = str(one["Name"]), max(int((one.get("UsageData") or {}).get("Size") or 0), 0)
-    return Item(ItemKind.VOLUME, name, name, (name,), size, users=users)
+    return ReclaimItem(ItemKind.VOLUME, name, name, (name,), size, users=users)
 
 
-def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
+def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> ReclaimItem:
     names = [str(name) for key in ("RepoTags", "RepoDigests") for name in one.get(key) or () if name not in _NOTHING]
     tags = [name for name in names if "@" not in name]
     # Other images keep the layers that they share with it.
     size = int(one.get("Size") or 0) - max(int(one.get("SharedSize") or 0), 0)
     found = str(one["Id"])
     short = found.removeprefix("sha256:")[:12]
-    return Item(
+    return ReclaimItem(
         ItemKind.IMAGE,
         found,
         (tags or names or [short])[0],
@@ -67,14 +67,14 @@ def nerdctl_items(
     images: Iterable[Mapping[str, Any]],
     volumes: Iterable[Mapping[str, Any]],
     inspected: Iterable[Mapping[str, Any]],
-) -> Iterable[Item]:
+) -> Iterable[ReclaimItem]:
     """Yield the items of a namespace from what nerdctl prints of each as JSON."""
     known = {str(container.get("Id")): container for container in inspected}
     listed = list(boxes)
     for box in listed:
         found = str(box["ID"])
         since = stopped_at(known[found]) if found in known else None
-        yield Item(ItemKind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
+        yield ReclaimItem(ItemKind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
     for image in images:
         name = str(image.get("Name") or "")
         users = frozenset(str(box["ID"]) for box in listed if box.get("Image") == name)
@@ -82,19 +82,21 @@ def nerdctl_items(
     for volume in volumes:
         name = str(volume["Name"])
         users = frozenset(found for found, box in known.items() if name in _mounted(box))
-        yield Item(ItemKind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(volume.get("Size"))), space, users=users)
+        yield ReclaimItem(
+            ItemKind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(volume.get("Size"))), space, users=users
+        )
 
 
-def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozenset[str]) -> Item:
+def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozenset[str]) -> ReclaimItem:
     # A build without a tag is named after the snapshotter and its digest; one pulled by digest has a repository before it.
     dangling = one.get("Tag") in ("", "<none>") and "/" not in name.partition("@")[0]
     size = bytes_of(str(one.get("Size"))) + bytes_of(str(one.get("BlobSize")))
     short = str(one.get("ID") or "").removeprefix("sha256:")[:12]
     shown = short if dangling else name
-    return Item(ItemKind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
+    return ReclaimItem(ItemKind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
 
 
-def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
+def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[ReclaimItem]:
     """Yield the images of Kubernetes that have no name any more, from crictl's lists; the rest the kubelet looks after."""
     used = {
         str(name) for box in boxes for name in (box.get("imageRef"), box.get("imageId"), (box.get("image") or {}).get("image"))
@@ -104,7 +106,7 @@ def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[s
         if not (image.get("repoTags") or image.get("repoDigests") or image.get("pinned") or found in used):
             short = found.removeprefix("sha256:")[:12]
             size = int(image.get("size") or 0)
-            yield Item(ItemKind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
+            yield ReclaimItem(ItemKind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
 
 
 def bytes_of(text: str) -> int:
@@ -116,7 +118,7 @@ def bytes_of(text: str) -> int:
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
-def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iterable[Item]:
+def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iterable[ReclaimItem]:
     """Yield the build cache from BuildKit's records; docker writes their keys with capitals, and buildctl without.
 
     builder: the container of the builder that has it, where it is not the engine's own.
@@ -129,7 +131,7 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
         # What an image shares with it stays with that image.
         size = 0 if record.get("shared") else int(record.get("size") or 0)
         name = str(record.get("description") or found)
-        yield Item(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
+        yield ReclaimItem(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
 
 
 def _children(records: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:

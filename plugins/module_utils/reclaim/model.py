@@ -20,7 +20,7 @@ class ItemKind(Enum):
 
 
 @dataclass(frozen=True)
-class Item:
+class ReclaimItem:
     """One thing that an engine keeps.
 
     handles: by which the engine removes it. size: what its removal frees, 0 where the engine does not tell. namespace:
@@ -68,7 +68,7 @@ class ProfileUsage:
     name: Name
     state: str
     runtime: str = ""
-    items: tuple[Item, ...] = ()
+    items: tuple[ReclaimItem, ...] = ()
     problem: str = ""
     at_work: tuple[str, ...] = ()
     used: int | None = None
@@ -80,7 +80,7 @@ class ProfileUsage:
 class EngineInventory:
     """What an engine answered: its items, and what it left out, in sentences."""
 
-    items: tuple[Item, ...] = ()
+    items: tuple[ReclaimItem, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -90,7 +90,7 @@ class RemoveItems(Step):
 
     kind: ItemKind = field(kw_only=True)
     name: Name = field(kw_only=True)
-    items: tuple[Item, ...] = field(kw_only=True)
+    items: tuple[ReclaimItem, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True)

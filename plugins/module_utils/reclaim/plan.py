@@ -12,7 +12,7 @@ from ..colima.survey import expire
 from ..core.errors import InputError
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, merge, size_in_words
-from .model import Item, ItemKind, ProfileUsage, ReclaimPolicy, RemoveItems, TrimDisk
+from .model import ItemKind, ProfileUsage, ReclaimItem, ReclaimPolicy, RemoveItems, TrimDisk
 
 _NOUNS = {
     ItemKind.CONTAINER: ("stopped container", "stopped containers"),
@@ -90,7 +90,7 @@ def _waits(found: ProfileUsage, reason: str, remedy: str) -> Pending:
     return Pending(f"profile '{found.name}'", "freeing disk space", reason, remedy, kind="reclaim")
 
 
-def choose(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Item]:
+def choose(items: Sequence[ReclaimItem], policy: ReclaimPolicy, now: float) -> list[ReclaimItem]:
     """Return what may go, in the order of its removal."""
     containers = [item for item in items if item.kind is ItemKind.CONTAINER and _stopped_long(item, policy, now)]
     gone = {item.id for item in containers}
@@ -100,15 +100,15 @@ def choose(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Ite
     return [*containers, *images, *cache, *volumes]
 
 
-def _stopped_long(item: Item, policy: ReclaimPolicy, now: float) -> bool:
+def _stopped_long(item: ReclaimItem, policy: ReclaimPolicy, now: float) -> bool:
     return bool(policy.containers_age) and item.since is not None and now - item.since >= policy.containers_age
 
 
-def _image_goes(item: Item, policy: ReclaimPolicy) -> bool:
+def _image_goes(item: ReclaimItem, policy: ReclaimPolicy) -> bool:
     return policy.images == "unused" or (policy.images == "dangling" and item.dangling)
 
 
-def _cache(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Item]:
+def _cache(items: Sequence[ReclaimItem], policy: ReclaimPolicy, now: float) -> list[ReclaimItem]:
     """Return the cache that goes: what is old, unless something younger rests on it."""
     age = {"keep": None, "all": 0.0, "older": policy.cache_age}[policy.cache]
     if age is None:
@@ -121,7 +121,7 @@ def _cache(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Ite
     return list(old.values())
 
 
-def _removals(found: ProfileUsage, chosen: Sequence[Item]) -> list[Step]:
+def _removals(found: ProfileUsage, chosen: Sequence[ReclaimItem]) -> list[Step]:
     steps: list[Step] = []
     for kind in ItemKind:
         items = tuple(item for item in chosen if item.kind is kind)
@@ -131,12 +131,12 @@ def _removals(found: ProfileUsage, chosen: Sequence[Item]) -> list[Step]:
     return steps
 
 
-def _counted(kind: ItemKind, items: Sequence[Item]) -> str:
+def _counted(kind: ItemKind, items: Sequence[ReclaimItem]) -> str:
     dangling = "dangling " if kind is ItemKind.IMAGE and all(item.dangling for item in items) else ""
     return f"{len(items)} {dangling}{_NOUNS[kind][len(items) != 1]}"
 
 
-def _detail(kind: ItemKind, items: Sequence[Item]) -> str:
+def _detail(kind: ItemKind, items: Sequence[ReclaimItem]) -> str:
     """Return how much it is, and the names that a person knows. Of containerd's images it counts the layers, shared or not."""
     size = sum(item.size for item in items)
     shared = kind is ItemKind.IMAGE and any(item.namespace for item in items)
@@ -147,7 +147,7 @@ def _detail(kind: ItemKind, items: Sequence[Item]) -> str:
     return ": ".join(filter(None, (amount, listed)))
 
 
-def _in_use(found: ProfileUsage, policy: ReclaimPolicy, chosen: Sequence[Item]) -> tuple[Pending, ...]:
+def _in_use(found: ProfileUsage, policy: ReclaimPolicy, chosen: Sequence[ReclaimItem]) -> tuple[Pending, ...]:
     names = {item.id: item.name for item in found.items if item.kind is ItemKind.CONTAINER}
     held = [item for item in found.items if item.kind is ItemKind.VOLUME and item.name in policy.volumes and item not in chosen]
     return tuple(
@@ -162,7 +162,7 @@ def _in_use(found: ProfileUsage, policy: ReclaimPolicy, chosen: Sequence[Item]) 
     )
 
 
-def _shown(items: Iterable[Item]) -> dict[str, object]:
+def _shown(items: Iterable[ReclaimItem]) -> dict[str, object]:
     """Return how much there is of each kind, for a diff."""
     listed = list(items)
     counts = {kind: [item for item in listed if item.kind is kind] for kind in ItemKind}

@@ -29,7 +29,7 @@ from ..core.system.together import together
 from ..docker.engine import EngineSilent
 from .containerd import ContainerdDisk
 from .docker import DockerDisk
-from .model import EngineInventory, Item, ItemKind, ProfileUsage, ReclaimPolicy, RemoveItems, TrimDisk
+from .model import EngineInventory, ItemKind, ProfileUsage, ReclaimItem, ReclaimPolicy, RemoveItems, TrimDisk
 from .plan import plan_all
 
 _WAIT_SECONDS = 600.0
@@ -182,7 +182,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
 SUBJECT = Reclaimer
 
 
-def _items(steps: Sequence[Step]) -> list[Item]:
+def _items(steps: Sequence[Step]) -> list[ReclaimItem]:
     return [item for step in steps if isinstance(step, RemoveItems) for item in step.items]
 
 

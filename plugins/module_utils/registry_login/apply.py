@@ -32,11 +32,11 @@ from .model import (
     TAKE,
     USER,
     WRITE,
-    Item,
     LoginPlan,
     Note,
     Outcome,
     Place,
+    PlannedLogin,
     could_not,
     planned_outcome,
 )
@@ -87,7 +87,7 @@ def apply_logins(
     return outcomes, kept
 
 
-def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: list[Path]) -> list[Outcome]:
+def _edit(items: Sequence[PlannedLogin], verb: str, place: Place, notes: Notes, kept: list[Path]) -> list[Outcome]:
     hosts = [item.host for item in items]
 
     def change(settings: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: li
     return [Outcome(item, DONE[verb]) for item in items]
 
 
-def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping[str, str]) -> Outcome:
+def _apply(item: PlannedLogin, access: Access | None, notes: Notes, environment: Mapping[str, str]) -> Outcome:
     try:
         if item.verb == LOG_IN and access is not None:
             # What was noted still holds until the new login is there; of a first one it is only known that it was begun.
@@ -137,14 +137,14 @@ def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping
     return Outcome(item, DONE[item.verb])
 
 
-def _not_done(item: Item, why: str) -> Outcome:
+def _not_done(item: PlannedLogin, why: str) -> Outcome:
     # A logout waits for its VM: where that is about to go, the login goes with it.
     if item.place.kind == "nerdctl" and (item.verb == LOG_OUT or "not running" in why):
         return Outcome(replace(item, waiting=why), "waiting", item.lease)
     return Outcome(item, "failed", item.lease, why)
 
 
-def _write_wrapper(item: Item) -> None:
+def _write_wrapper(item: PlannedLogin) -> None:
     file = _wrapper(item)
     state = read_file(file)
     known = state.kind == "file" and profile_of(state.text)
@@ -154,18 +154,18 @@ def _write_wrapper(item: Item) -> None:
             raise InputError(could_not(item, "another program has just written that file. Move it away."))
 
 
-def _remove_wrapper(item: Item) -> None:
+def _remove_wrapper(item: PlannedLogin) -> None:
     file = _wrapper(item)
     with naming_files(f"remove credential helper '{item.host}'"):
         if profile_of(read_file(file).text):
             file.unlink()
 
 
-def _wrapper(item: Item) -> Path:
+def _wrapper(item: PlannedLogin) -> Path:
     return Path(item.place.where) / f"{PROGRAM[: PROGRAM.index('ecr-')]}{item.host}"
 
 
-def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
+def _log_in(item: PlannedLogin, password: str, environment: Mapping[str, str]) -> None:
     _run(item, "login", "--username", USER, "--password-stdin", item.host, stdin=password)
     if item.place.kind == "docker" and item.host not in look([item.place], environment)[item.place].entries:
         raise CommandFailed(
@@ -173,14 +173,14 @@ def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
         )
 
 
-def _log_out(item: Item, environment: Mapping[str, str]) -> None:
+def _log_out(item: PlannedLogin, environment: Mapping[str, str]) -> None:
     _run(item, "logout", item.host)
     # docker exits with 0 also when its credential store refuses, as a keychain that is locked (over ssh, say).
     if item.place.kind == "docker" and item.host in look([item.place], environment)[item.place].entries:
         raise CommandFailed(could_not(item, f"docker reported success, but keeps the login. {_UNLOCK}"))
 
 
-def _run(item: Item, *args: str, stdin: str = "") -> None:
+def _run(item: PlannedLogin, *args: str, stdin: str = "") -> None:
     """Run docker, or nerdctl as colima's wrapper does: with sudo, so that `sudo nerdctl pull` reads the login."""
     if item.place.kind == "docker":
         tool, words = docker_cli({"DOCKER_CONFIG": item.place.where, "DOCKER_HOST": _NO_ENGINE}), args
@@ -204,7 +204,7 @@ def _said(text: str) -> str:
     return _PREFIX.sub("", final_message(text))[:300].rstrip(". ") or "the command failed and said nothing"
 
 
-def _next_step(why: str, item: Item) -> str:
+def _next_step(why: str, item: PlannedLogin) -> str:
     if "not running" in why and item.place.kind == "nerdctl":
         return f"Start it with 'colima start {item.place.where}' and run again."
     if re.search(r"keychain|User interaction is not allowed|-25308", why):

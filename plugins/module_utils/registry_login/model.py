@@ -55,7 +55,7 @@ class PlaceState:
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedLogin:
     """What happens to one login. verb is empty when it stays as it is; failure and waiting say why nothing can be done.
 
     value is the helper of a host, or the AWS profile of a helper.
@@ -86,7 +86,7 @@ class Item:
 class LoginPlan:
     """The items in the order in which they run: a helper would catch the logins that docker should make or forget."""
 
-    items: tuple[Item, ...] = ()
+    items: tuple[PlannedLogin, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def without(self, away: Mapping[Place, str]) -> LoginPlan:
@@ -103,19 +103,19 @@ class LoginPlan:
 class Outcome:
     """What became of one item."""
 
-    item: Item
+    item: PlannedLogin
     state: str
     lease: Lease | None = None
     failure: str = ""
 
 
-def planned_outcome(item: Item) -> Outcome:
+def planned_outcome(item: PlannedLogin) -> Outcome:
     """Return the outcome of an item that is not carried out: fresh, due, failed or waiting."""
     state = "failed" if item.failure else "waiting" if item.waiting else "due" if item.verb else "fresh"
     return Outcome(item, state, item.lease, item.failure)
 
 
-def could_not(item: Item, why: str) -> str:
+def could_not(item: PlannedLogin, why: str) -> str:
     """Return the sentence about an item that failed; why ends with the next step."""
     registry = f"registry '{item.host}'"
     words = {

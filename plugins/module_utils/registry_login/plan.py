@@ -13,7 +13,22 @@ from datetime import datetime
 
 from ..ecr.renewal import Threshold, due_by_time
 from .helper import HELPER, PROGRAM, is_ours
-from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, USER, WRITE, Item, LoginPlan, Note, Place, PlaceState, could_not
+from .model import (
+    ADD,
+    FORGET,
+    LOG_IN,
+    LOG_OUT,
+    REMOVE,
+    TAKE,
+    USER,
+    WRITE,
+    LoginPlan,
+    Note,
+    Place,
+    PlaceState,
+    PlannedLogin,
+    could_not,
+)
 
 
 @dataclass(frozen=True)
@@ -36,13 +51,13 @@ def plan_logins(
     wanted tells for each place the hosts and the fingerprints of the identities that open them; of helpers, their names, and of
     wrappers, their AWS profiles.
     """
-    items: list[Item] = []
+    items: list[PlannedLogin] = []
     for place in sorted({*wanted, *noted}):
         hosts, ours, there = wanted.get(place, {}), noted.get(place, {}), found[place]
         helper = Place("helper", place.where)
         going = set(noted.get(helper, {})) - set(wanted.get(helper, {}))
         for host in sorted({*hosts, *ours}):
-            item = Item(place, host, note=ours.get(host), machine=there.machine)
+            item = PlannedLogin(place, host, note=ours.get(host), machine=there.machine)
             if host not in hosts:
                 items.append(_leave(item, there, clock))
             elif place.kind == "helper":
@@ -57,7 +72,7 @@ def plan_logins(
     return LoginPlan(tuple(items), tuple(_warnings(items, found, helper_installed)))
 
 
-def _warnings(items: Iterable[Item], found: Mapping[Place, PlaceState], helper_installed: bool) -> Iterable[str]:
+def _warnings(items: Iterable[PlannedLogin], found: Mapping[Place, PlaceState], helper_installed: bool) -> Iterable[str]:
     hidden = [item.place for item in items if item.place.kind == "wrapper" and item.verb in ("", WRITE)]
     if hidden and not found[hidden[0]].on_path:
         where = hidden[0].where
@@ -69,7 +84,7 @@ def _warnings(items: Iterable[Item], found: Mapping[Place, PlaceState], helper_i
         )
 
 
-def _enter(item: Item, identity: str, there: PlaceState, clock: Clock, helped: bool) -> Item:
+def _enter(item: PlannedLogin, identity: str, there: PlaceState, clock: Clock, helped: bool) -> PlannedLogin:
     if there.unreadable:
         return replace(item, verb=LOG_IN, failure=there.unreadable)
     reason = _due(item, identity, there, clock)
@@ -83,7 +98,7 @@ def _enter(item: Item, identity: str, there: PlaceState, clock: Clock, helped: b
     return replace(item, waiting=_away(item, there))
 
 
-def _due(item: Item, identity: str, there: PlaceState, clock: Clock) -> str:
+def _due(item: PlannedLogin, identity: str, there: PlaceState, clock: Clock) -> str:
     note = item.note
     if note is None:
         return "it was not logged in by an earlier run"
@@ -98,7 +113,7 @@ def _due(item: Item, identity: str, there: PlaceState, clock: Clock) -> str:
     return due_by_time((note.lease,), clock.threshold, clock.now)
 
 
-def _away(item: Item, there: PlaceState) -> str:
+def _away(item: PlannedLogin, there: PlaceState) -> str:
     """Say why a profile can't be asked. Returns '' when it can."""
     if item.place.kind != "nerdctl" or (there.machine and there.running):
         return ""
@@ -106,7 +121,7 @@ def _away(item: Item, there: PlaceState) -> str:
     return could_not(item, f"{why}. Start it with 'colima start {item.place.where}' and run again.")
 
 
-def _help(item: Item, helper: str, there: PlaceState) -> Item:
+def _help(item: PlannedLogin, helper: str, there: PlaceState) -> PlannedLogin:
     item = replace(item, value=helper)
     if there.unreadable:
         return replace(item, verb=ADD, failure=there.unreadable)
@@ -121,7 +136,7 @@ def _help(item: Item, helper: str, there: PlaceState) -> Item:
     return replace(item, failure=could_not(item, f"the helper '{name}' is set for it already. {remedy}"))
 
 
-def _wrap(item: Item, profile: str, there: PlaceState) -> Item:
+def _wrap(item: PlannedLogin, profile: str, there: PlaceState) -> PlannedLogin:
     item = replace(item, value=profile)
     known = there.entries.get(item.host)
     if known == profile:
@@ -132,7 +147,7 @@ def _wrap(item: Item, profile: str, there: PlaceState) -> Item:
     return replace(item, failure=could_not(item, "a file of another program is there. Move it away.")) if known == "" else item
 
 
-def _leave(item: Item, there: PlaceState, clock: Clock) -> Item:
+def _leave(item: PlannedLogin, there: PlaceState, clock: Clock) -> PlannedLogin:
     """Return how a noted login that is unwanted now is undone; what another program has put there since then stays."""
     item, found = replace(item, verb=FORGET, reason="no longer wanted"), there.entries.get(item.host)
     if there.unreadable:
@@ -146,7 +161,7 @@ def _leave(item: Item, there: PlaceState, clock: Clock) -> Item:
     return _leave_profile(item, item.note or Note(), there, clock)
 
 
-def _leave_profile(item: Item, note: Note, there: PlaceState, clock: Clock) -> Item:
+def _leave_profile(item: PlannedLogin, note: Note, there: PlaceState, clock: Clock) -> PlannedLogin:
     if not there.machine or (note.lease and note.machine != there.machine):
         return item
     if not there.running and note.lease and note.lease.expires_at <= clock.now:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.plan import Pending, Plan, Step
 from ..ecr.renewal import Lease, hours_left, stamp
-from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Item, Outcome
+from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Outcome, PlannedLogin
 
 
 def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
@@ -31,7 +31,7 @@ def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
     return Plan(tuple(steps), before, after)
 
 
-def _step(item: Item) -> Step:
+def _step(item: PlannedLogin) -> Step:
     registry = f"registry '{item.host}'"
     return {
         LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
@@ -44,7 +44,7 @@ def _step(item: Item) -> Step:
     }[item.verb]
 
 
-def _states(item: Item, lease: Lease | None) -> tuple[Any, Any]:
+def _states(item: PlannedLogin, lease: Lease | None) -> tuple[Any, Any]:
     if item.verb in (ADD, TAKE, WRITE, REMOVE):
         return (None, item.value) if item.verb in (ADD, WRITE) else (item.value, None)
     old = (

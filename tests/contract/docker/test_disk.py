@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, ItemKind, ReclaimPolicy
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import ItemKind, ReclaimItem, ReclaimPolicy
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.plan import choose
 
 from rehearsal.services.dockerd import Dockerd
@@ -33,10 +33,10 @@ class Disk:
 
     client: DockerDisk
 
-    def items(self, kind: ItemKind) -> list[Item]:
+    def items(self, kind: ItemKind) -> list[ReclaimItem]:
         return [item for item in self.client.inventory(ASKED).items if item.kind is kind]
 
-    def one(self, kind: ItemKind, name: str) -> Item:
+    def one(self, kind: ItemKind, name: str) -> ReclaimItem:
         (found,) = (item for item in self.items(kind) if item.name == name)
         return found
 

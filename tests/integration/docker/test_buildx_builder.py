@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, ItemKind, ReclaimPolicy
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import ItemKind, ReclaimItem, ReclaimPolicy
 
 from rehearsal.processes.system import comes_true
 from tests.support.builds.engine_with_buildkit import IN_LAB
@@ -354,7 +354,7 @@ def test_the_cache_in_a_builders_container_goes_by_its_age(run: ModuleRun, with_
     docker("buildx", "build", "--builder", "full", str(tmp_path))
     disk = DockerDisk(str(lab.socket), "docker-buildx")
 
-    def cache() -> list[Item]:
+    def cache() -> list[ReclaimItem]:
         return [item for item in disk.inventory(ReclaimPolicy()).items if item.namespace == "buildx_buildkit_full0"]
 
     # BuildKit notes the use of a record some time after the build.

@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.
 )
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.plan import (
     ClusterPlan,
-    Item,
+    NamespacePlan,
     Outcome,
     Policy,
     plan_cluster,
@@ -48,11 +48,11 @@ def result(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> 
 
 
 def failed(namespace: str, reason: str) -> Outcome:
-    return untouched(Item(namespace, failure=reason))
+    return untouched(NamespacePlan(namespace, failure=reason))
 
 
 def test_a_row_shows_hours_per_registry_and_no_secret() -> None:
-    (row,) = result(cluster(untouched(Item("a", current=FRESH))))["secrets"]
+    (row,) = result(cluster(untouched(NamespacePlan("a", current=FRESH))))["secrets"]
     assert row == {
         "context": "c",
         "namespace": "a",
@@ -69,7 +69,7 @@ def test_a_row_shows_hours_per_registry_and_no_secret() -> None:
 def test_many_failures_of_one_reason_are_one_sentence() -> None:
     outcomes = [failed(f"n{number}", "no.") for number in range(5)]
     with pytest.raises(PartlyFailed) as caught:
-        result(cluster(*outcomes, untouched(Item("ok", current=FRESH))))
+        result(cluster(*outcomes, untouched(NamespacePlan("ok", current=FRESH))))
     assert caught.value.message == (
         "Could not place pull secret 'ecr-creds' in 5 namespaces 'c/n0', 'c/n1', 'c/n2' and 2 more: no. "
         "The other namespace is done."
@@ -78,15 +78,15 @@ def test_many_failures_of_one_reason_are_one_sentence() -> None:
 
 
 def test_only_what_was_done_counts_as_changed() -> None:
-    done = Outcome(Item("a", "create", "it is missing"), "created", FRESH)
-    gone = Outcome(Item("b", "create", "it is missing"), "gone")
+    done = Outcome(NamespacePlan("a", "create", "it is missing"), "created", FRESH)
+    gone = Outcome(NamespacePlan("b", "create", "it is missing"), "gone")
     assert run_of(cluster(done, gone)).shown.actions == ["create pull secret c/a/ecr-creds (it is missing)"]
     assert not run_of(cluster(gone)).shown.changed
 
 
 def test_many_namespaces_are_a_few_lines() -> None:
     reasons = ["5.4 h are left", "5.3 h are left"]
-    items = [Item(f"n{number}", "renew", reasons[number % 2], FRESH) for number in range(1000)]
+    items = [NamespacePlan(f"n{number}", "renew", reasons[number % 2], FRESH) for number in range(1000)]
     plan = run_of(cluster(*[Outcome(item, "renewed", FRESH) for item in items])).shown
     assert plan.actions == [
         "renew pull secret 'ecr-creds' in 500 namespaces 'n0', 'n2', 'n4' and 497 more of cluster 'c' (5.4 h are left)",

@@ -10,9 +10,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.client.re
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import (
-    Item,
     ItemKind,
     ProfileUsage,
+    ReclaimItem,
     ReclaimPolicy,
     TrimDisk,
 )
@@ -23,24 +23,24 @@ MIB = 1 << 20
 WEEK = ReclaimPolicy(cache_age=7 * DAY)
 
 
-def image(name: str, size: int = 0, dangling: bool = False, users: str = "", namespace: str = "") -> Item:
-    return Item(ItemKind.IMAGE, name, name, (name,), size, namespace, dangling=dangling, users=frozenset(users.split()))
+def image(name: str, size: int = 0, dangling: bool = False, users: str = "", namespace: str = "") -> ReclaimItem:
+    return ReclaimItem(ItemKind.IMAGE, name, name, (name,), size, namespace, dangling=dangling, users=frozenset(users.split()))
 
 
-def container(name: str, stopped: float | None = None) -> Item:
-    return Item(ItemKind.CONTAINER, name, name, (name,), since=None if stopped is None else NOW - stopped)
+def container(name: str, stopped: float | None = None) -> ReclaimItem:
+    return ReclaimItem(ItemKind.CONTAINER, name, name, (name,), since=None if stopped is None else NOW - stopped)
 
 
-def cache(name: str, unused: float | None, children: str = "", size: int = 0) -> Item:
+def cache(name: str, unused: float | None, children: str = "", size: int = 0) -> ReclaimItem:
     since = None if unused is None else NOW - unused
-    return Item(ItemKind.CACHE, name, name, (), size, since=since, children=frozenset(children.split()))
+    return ReclaimItem(ItemKind.CACHE, name, name, (), size, since=since, children=frozenset(children.split()))
 
 
-def volume(name: str, users: str = "") -> Item:
-    return Item(ItemKind.VOLUME, name, name, (name,), users=frozenset(users.split()))
+def volume(name: str, users: str = "") -> ReclaimItem:
+    return ReclaimItem(ItemKind.VOLUME, name, name, (name,), users=frozenset(users.split()))
 
 
-CASES: dict[str, tuple[ReclaimPolicy, list[Item], str]] = {
+CASES: dict[str, tuple[ReclaimPolicy, list[ReclaimItem], str]] = {
     "dangling images": (WEEK, [image("a", dangling=True), image("b")], "a"),
     "a dangling image that a stopped container needs stays": (
         WEEK,

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import (
-    Item,
     LoginPlan,
     Note,
     Place,
     PlaceState,
+    PlannedLogin,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins
 
@@ -200,5 +200,8 @@ def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -
 
 
 def test_an_item_with_a_reason_to_wait_or_fail_is_idle() -> None:
-    assert Item(DOCKER, "h", "log in", waiting="x").nothing_to_do and Item(DOCKER, "h", "log in", failure="x").nothing_to_do
-    assert not Item(DOCKER, "h", "log in").nothing_to_do
+    assert (
+        PlannedLogin(DOCKER, "h", "log in", waiting="x").nothing_to_do
+        and PlannedLogin(DOCKER, "h", "log in", failure="x").nothing_to_do
+    )
+    assert not PlannedLogin(DOCKER, "h", "log in").nothing_to_do
