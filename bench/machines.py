@@ -45,4 +45,4 @@ def _first_start(lab: Laptop, *profiles: Profile) -> float:
 def _no_op(lab: Laptop) -> Row:
     lab.play("playbooks/workstation.yml")
     name = "no-op workstation.yml on real machines / one-task ping playbook"
-    return compare(name, 2.0, lab.unchanged("playbooks/workstation.yml"), lab.ping)
+    return compare(name, 1.7, lab.unchanged("playbooks/workstation.yml"), lab.ping)

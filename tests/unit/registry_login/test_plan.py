@@ -200,8 +200,6 @@ def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -
 
 
 def test_an_item_with_a_reason_to_wait_or_fail_is_idle() -> None:
-    assert (
-        PlannedLogin(DOCKER, "h", "log in", waiting="x").nothing_to_do
-        and PlannedLogin(DOCKER, "h", "log in", failure="x").nothing_to_do
-    )
+    assert PlannedLogin(DOCKER, "h", "log in", waiting="x").nothing_to_do
+    assert PlannedLogin(DOCKER, "h", "log in", failure="x").nothing_to_do
     assert not PlannedLogin(DOCKER, "h", "log in").nothing_to_do
