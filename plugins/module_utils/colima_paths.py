@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .core.errors import InputError
+from .core.system.files import check_links
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*")
 _LONGEST_IDENTIFIER = 76
@@ -161,10 +162,7 @@ class Paths:
 
     def check_links(self) -> None:
         """Raise InputError where a directory is a link into nothing, as to a disk that is not mounted: its VMs seem absent."""
-        for place in (path for own in (self.lima, self.base) for path in (*reversed(own.parents), own)):
-            if place.is_symlink() and not place.exists():
-                reason = f"it leads to '{place.readlink()}', which does not exist"
-                raise InputError(f"use '{place}'", reason, "Mount the disk that it is on, or remove the link.")
+        check_links(self.lima, self.base)
 
 
 def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path], bool] = Path.exists) -> Paths:

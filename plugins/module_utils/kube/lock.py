@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import RefusedStep, naming_files
+from ..core.system.files import check_links
 
 WAIT_SECONDS = 45.0
 # kubectl holds the lock for milliseconds; one this old was left by a killed process.
@@ -28,6 +29,7 @@ def locked(path: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
     """Hold kubectl's lock. Raises RefusedStep when another process holds it for too long, InputError for a closed directory."""
     lock = lock_of(path)
     with naming_files(f"lock kubeconfig '{path}'"):
+        check_links(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         handle = _acquire(lock, time.monotonic() + wait)
     if handle is None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile
 from ansible_collections.laptop.containers.plugins.module_utils.kube import lock as kube_lock
 from ansible_collections.laptop.containers.plugins.module_utils.kube.lock import lock_of, locked
 
@@ -24,6 +25,15 @@ def leave(file: Path, age: float) -> None:
     file.parent.mkdir(exist_ok=True)
     lock_of(file).write_text("")
     os.utime(lock_of(file), (time.time() - age, time.time() - age))
+
+
+def test_a_directory_that_is_a_link_into_nothing_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / ".kube").symlink_to(tmp_path / "disk" / "kube")
+    with pytest.raises(InputError, match="which does not exist"), locked(tmp_path / ".kube" / "config"):
+        pass
+    with pytest.raises(InputError, match="which does not exist"):
+        ConfigFile(tmp_path / ".kube" / "config.json").edit(lambda settings: {**settings, "a": 1})
+    assert not (tmp_path / "disk").exists()
 
 
 def test_a_held_lock_is_waited_for(file: Path) -> None:

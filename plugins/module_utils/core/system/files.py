@@ -95,6 +95,14 @@ def check_path(what: str, path: str, *, suffix: str = "") -> None:
         raise InputError(shown, "it holds half of a character", "Correct it.") from None
 
 
+def check_links(*directories: Path) -> None:
+    """Raise InputError where a directory, or one above it, is a link into nothing, as to a disk that is not mounted."""
+    for place in (path for own in directories for path in (*reversed(own.parents), own)):
+        if place.is_symlink() and not place.exists():
+            reason = f"it leads to '{place.readlink()}', which does not exist"
+            raise InputError(f"use '{place}'", reason, "Mount the disk that it is on, or remove the link.")
+
+
 def write_file(path: Path, text: str, mode: int, remedy: str) -> None:
     """Replace the file at once. A link stays a link: its target is replaced. remedy tells what to do on a refusal."""
     try:

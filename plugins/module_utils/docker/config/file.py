@@ -19,7 +19,7 @@ from typing import Any
 from ...core.errors import InputError, NotVerified, WorkstationError, file_trouble
 from ...core.secrecy.patterns import logins_in, secrets_in
 from ...core.secrecy.patterns import without_logins as bare_address
-from ...core.system.files import replace_if_unchanged, set_mode, write_atomically
+from ...core.system.files import check_links, replace_if_unchanged, set_mode, write_atomically
 from ...core.system.lock import entries_of
 from ..client import parse_config
 
@@ -97,6 +97,7 @@ class ConfigFile:
         """Apply a change to the settings. Returns where the file as it was before has been kept, if it was kept."""
         what = f"change '{self.path}'"
         try:
+            check_links(self.path.parent)
             target = Path(os.path.realpath(self.path))
             target.parent.mkdir(parents=True, exist_ok=True)
             # docker knows no lock.
