@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.plan import LinkPlugin
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.surroundings import apply_link
 from ansible_collections.laptop.containers.plugins.module_utils.kube import lock as kube_lock
 from ansible_collections.laptop.containers.plugins.module_utils.kube.lock import lock_of, locked
 
@@ -33,6 +35,8 @@ def test_a_directory_that_is_a_link_into_nothing_is_not_made(tmp_path: Path) -> 
         pass
     with pytest.raises(InputError, match="which does not exist"):
         ConfigFile(tmp_path / ".kube" / "config.json").edit(lambda settings: {**settings, "a": 1})
+    with pytest.raises(InputError, match="which does not exist"):
+        apply_link(LinkPlugin("link", "", path=f"{tmp_path}/.kube/cli-plugins/docker-buildx", points_to="/bin/true"))
     assert not (tmp_path / "disk").exists()
 
 

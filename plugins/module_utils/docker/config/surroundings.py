@@ -12,7 +12,7 @@ from typing import Any
 
 from ...core.errors import file_trouble
 from ...core.system.command import complete_path
-from ...core.system.files import link_target, remove_link, replace_link
+from ...core.system.files import check_links, link_target, remove_link, replace_link
 from ..client import context_directory
 from ..plugins import find_elsewhere, in_directories, plugin_directories
 from .plan import ConfigFacts, EditConfig, LinkPlugin, UndoFacts, of_docker_desktop
@@ -116,6 +116,7 @@ def apply_link(step: LinkPlugin) -> None:
         if step.points_to is None:
             remove_link(path, step.found or "")
         else:
+            check_links(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_link(path, step.points_to, step.found)
     except OSError as error:
