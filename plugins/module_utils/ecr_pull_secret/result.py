@@ -14,7 +14,7 @@ from ..core.errors import WorkstationError
 from ..core.plan import Pending, Plan, merge
 from ..ecr.registries import Registry
 from ..ecr.renewal import hours_left, stamp
-from ..registry_login.model import FORGET, LoginPlan, Place
+from ..registry_login.model import LoginPlan, LoginVerb, Place
 from ..registry_login.model import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of
 from ..registry_login.report import plan_of as login_plan_of
@@ -159,7 +159,7 @@ def _place(outcome: LoginOutcome) -> tuple[Place, str]:
 
 def _only_note(outcome: LoginOutcome) -> bool:
     """Whether nothing but a note is, or would be, forgotten."""
-    return outcome.item.verb == FORGET and outcome.state != "failed"
+    return outcome.item.verb == LoginVerb.FORGET and outcome.state != "failed"
 
 
 def _part(cluster: Cluster, is_planned: bool) -> ClusterPlan:

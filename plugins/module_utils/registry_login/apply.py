@@ -23,23 +23,7 @@ from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
 from ..ecr.renewal import TokenLike, lease_of
 from .helper import PROGRAM, is_ours, profile_of, script_of
-from .model import (
-    ADD,
-    FORGET,
-    LOG_IN,
-    LOG_OUT,
-    REMOVE,
-    TAKE,
-    USER,
-    WRITE,
-    LoginPlan,
-    Note,
-    Outcome,
-    Place,
-    PlannedLogin,
-    could_not,
-    planned_outcome,
-)
+from .model import USER, LoginPlan, LoginVerb, Note, Outcome, Place, PlannedLogin, could_not, planned_outcome
 from .notes import Notes
 from .read import look
 
@@ -49,13 +33,13 @@ _UNLOCK = f"Unlock the keychain (credsStore) in this session: {UNLOCK_KEYCHAIN}.
 _NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
 DONE = {
-    LOG_IN: "logged_in",
-    LOG_OUT: "logged_out",
-    ADD: "added",
-    TAKE: "removed",
-    WRITE: "added",
-    REMOVE: "removed",
-    FORGET: "forgotten",
+    LoginVerb.LOG_IN: "logged_in",
+    LoginVerb.LOG_OUT: "logged_out",
+    LoginVerb.ADD: "added",
+    LoginVerb.TAKE: "removed",
+    LoginVerb.WRITE: "added",
+    LoginVerb.REMOVE: "removed",
+    LoginVerb.FORGET: "forgotten",
 }
 
 
@@ -78,23 +62,23 @@ def apply_logins(
     kept: list[Path] = []
     for (verb, place), group in groupby(plan.items, key=lambda item: (item.verb, item.place)):
         items = list(group)
-        busy = [item for item in items if not item.nothing_to_do and (verb != LOG_IN or item.host in access)]
+        busy = [item for item in items if not item.nothing_to_do and (verb != LoginVerb.LOG_IN or item.host in access)]
         outcomes += [planned_outcome(item) for item in items if item not in busy]
-        if busy and verb in (ADD, TAKE):
+        if busy and verb in (LoginVerb.ADD, LoginVerb.TAKE):
             outcomes += _edit(busy, verb, place, notes, kept)
         else:
             outcomes += [_apply(item, access.get(item.host), notes, environment) for item in busy]
     return outcomes, kept
 
 
-def _edit(items: Sequence[PlannedLogin], verb: str, place: Place, notes: Notes, kept: list[Path]) -> list[Outcome]:
+def _edit(items: Sequence[PlannedLogin], verb: LoginVerb, place: Place, notes: Notes, kept: list[Path]) -> list[Outcome]:
     hosts = [item.host for item in items]
 
     def change(settings: dict[str, Any]) -> dict[str, Any]:
         helpers = settings.get("credHelpers") or {}
         if not isinstance(helpers, dict):
             raise InputError("its credHelpers is not a mapping. Repair docker's config.json by hand.")
-        if verb == ADD:
+        if verb == LoginVerb.ADD:
             after = helpers | {item.host: item.value for item in items if is_ours(helpers.get(item.host, item.value))}
         else:
             after = {host: name for host, name in helpers.items() if host not in hosts or not is_ours(name)}
@@ -103,11 +87,11 @@ def _edit(items: Sequence[PlannedLogin], verb: str, place: Place, notes: Notes, 
         return {key: value for key, value in settings.items() if key != "credHelpers"}
 
     try:
-        for host in hosts if verb == ADD else ():
+        for host in hosts if verb == LoginVerb.ADD else ():
             notes.write(place, host, Note())
         backup = ConfigFile(config_file(Path(place.where))).edit(change)
         kept += [backup] if backup else []
-        for host in hosts if verb == TAKE else ():
+        for host in hosts if verb == LoginVerb.TAKE else ():
             notes.write(place, host, None)
     except WorkstationError as error:
         return [Outcome(item, "failed", failure=could_not(item, error.message)) for item in items]
@@ -116,20 +100,20 @@ def _edit(items: Sequence[PlannedLogin], verb: str, place: Place, notes: Notes, 
 
 def _apply(item: PlannedLogin, access: Access | None, notes: Notes, environment: Mapping[str, str]) -> Outcome:
     try:
-        if item.verb == LOG_IN and access is not None:
+        if item.verb == LoginVerb.LOG_IN and access is not None:
             # What was noted still holds until the new login is there; of a first one it is only known that it was begun.
             notes.write(item.place, item.host, item.note or Note())
             _log_in(item, access.token.password, environment)
             lease = lease_of(access.token, access.identity)
             notes.write(item.place, item.host, Note(lease, item.machine))
             return Outcome(item, DONE[item.verb], lease)
-        if item.verb == LOG_OUT:
+        if item.verb == LoginVerb.LOG_OUT:
             _log_out(item, environment)
-        if item.verb == WRITE:
+        if item.verb == LoginVerb.WRITE:
             notes.write(item.place, item.host, Note())
             _write_wrapper(item)
             return Outcome(item, DONE[item.verb])
-        if item.verb == REMOVE:
+        if item.verb == LoginVerb.REMOVE:
             _remove_wrapper(item)
         notes.write(item.place, item.host, None)
     except WorkstationError as error:
@@ -139,7 +123,7 @@ def _apply(item: PlannedLogin, access: Access | None, notes: Notes, environment:
 
 def _not_done(item: PlannedLogin, why: str) -> Outcome:
     # A logout waits for its VM: where that is about to go, the login goes with it.
-    if item.place.kind == "nerdctl" and (item.verb == LOG_OUT or "not running" in why):
+    if item.place.kind == "nerdctl" and (item.verb == LoginVerb.LOG_OUT or "not running" in why):
         return Outcome(replace(item, waiting=why), "waiting", item.lease)
     return Outcome(item, "failed", item.lease, why)
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from ..ecr.renewal import Lease
 
 USER = "AWS"
 KINDS = ("docker", "helper", "nerdctl", "wrapper")
-LOG_IN, LOG_OUT, ADD, TAKE, FORGET = "log in", "log out", "add", "take", "forget"
-WRITE, REMOVE = "write", "remove"
+
+
+class LoginVerb(StrEnum):
+    """What is done to a login: to a helper of docker's config.json, ADD and TAKE; to a wrapper, WRITE and REMOVE."""
+
+    KEEP = ""
+    LOG_IN = "log in"
+    LOG_OUT = "log out"
+    ADD = "add"
+    TAKE = "take"
+    WRITE = "write"
+    REMOVE = "remove"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, order=True)
@@ -56,14 +68,14 @@ class PlaceState:
 
 @dataclass(frozen=True)
 class PlannedLogin:
-    """What happens to one login. verb is empty when it stays as it is; failure and waiting say why nothing can be done.
+    """What happens to one login. verb: KEEP when it stays as it is; failure and waiting say why nothing can be done.
 
     value is the helper of a host, or the AWS profile of a helper.
     """
 
     place: Place
     host: str
-    verb: str = ""
+    verb: LoginVerb = LoginVerb.KEEP
     reason: str = ""
     note: Note | None = None
     machine: str = ""
@@ -96,7 +108,7 @@ class LoginPlan:
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts for which a token is needed."""
-        return frozenset(item.host for item in self.items if item.verb == LOG_IN and not item.nothing_to_do)
+        return frozenset(item.host for item in self.items if item.verb == LoginVerb.LOG_IN and not item.nothing_to_do)
 
 
 @dataclass(frozen=True)
@@ -119,11 +131,11 @@ def could_not(item: PlannedLogin, why: str) -> str:
     """Return the sentence about an item that failed; why ends with the next step."""
     registry = f"registry '{item.host}'"
     words = {
-        LOG_IN: f"log {item.place} in to {registry}",
-        LOG_OUT: f"log {item.place} out of {registry}",
-        ADD: f"add credential helper '{item.value}' for {registry} to docker's config.json",
-        TAKE: f"remove credential helper '{item.value}' for {registry} from docker's config.json",
-        WRITE: f"write credential helper '{item.host}' in '{item.place.where}'",
-        REMOVE: f"remove credential helper '{item.host}' from '{item.place.where}'",
+        LoginVerb.LOG_IN: f"log {item.place} in to {registry}",
+        LoginVerb.LOG_OUT: f"log {item.place} out of {registry}",
+        LoginVerb.ADD: f"add credential helper '{item.value}' for {registry} to docker's config.json",
+        LoginVerb.TAKE: f"remove credential helper '{item.value}' for {registry} from docker's config.json",
+        LoginVerb.WRITE: f"write credential helper '{item.host}' in '{item.place.where}'",
+        LoginVerb.REMOVE: f"remove credential helper '{item.host}' from '{item.place.where}'",
     }
     return f"Could not {words[item.verb]}: {why}"

@@ -13,22 +13,7 @@ from datetime import datetime
 
 from ..ecr.renewal import Threshold, due_by_time
 from .helper import HELPER, PROGRAM, is_ours
-from .model import (
-    ADD,
-    FORGET,
-    LOG_IN,
-    LOG_OUT,
-    REMOVE,
-    TAKE,
-    USER,
-    WRITE,
-    LoginPlan,
-    Note,
-    Place,
-    PlaceState,
-    PlannedLogin,
-    could_not,
-)
+from .model import USER, LoginPlan, LoginVerb, Note, Place, PlaceState, PlannedLogin, could_not
 
 
 @dataclass(frozen=True)
@@ -67,17 +52,25 @@ def plan_logins(
             else:
                 # By the time of a login, the entries of credHelpers that are ours and no longer wanted are gone.
                 items.append(_enter(item, hosts[host], there, clock, helped=host not in going))
-    order = {(TAKE, "helper"): 0, (LOG_OUT, "docker"): 1, (WRITE, "wrapper"): 2, (ADD, "helper"): 3, (REMOVE, "wrapper"): 5}
+    order = {
+        (LoginVerb.TAKE, "helper"): 0,
+        (LoginVerb.LOG_OUT, "docker"): 1,
+        (LoginVerb.WRITE, "wrapper"): 2,
+        (LoginVerb.ADD, "helper"): 3,
+        (LoginVerb.REMOVE, "wrapper"): 5,
+    }
     items.sort(key=lambda item: order.get((item.verb, item.place.kind), 4))
     return LoginPlan(tuple(items), tuple(_warnings(items, found, helper_installed)))
 
 
 def _warnings(items: Iterable[PlannedLogin], found: Mapping[Place, PlaceState], helper_installed: bool) -> Iterable[str]:
-    hidden = [item.place for item in items if item.place.kind == "wrapper" and item.verb in ("", WRITE)]
+    hidden = [item.place for item in items if item.place.kind == "wrapper" and item.verb in (LoginVerb.KEEP, LoginVerb.WRITE)]
     if hidden and not found[hidden[0]].on_path:
         where = hidden[0].where
         yield f"docker can't find the credential helpers in '{where}' before that is on PATH. Add it in your shell's profile."
-    if not helper_installed and any(item.place.kind == "helper" and item.verb in ("", ADD) for item in items):
+    if not helper_installed and any(
+        item.place.kind == "helper" and item.verb in (LoginVerb.KEEP, LoginVerb.ADD) for item in items
+    ):
         yield (
             f"docker can't get at the registries of its credHelpers before '{PROGRAM}' is on PATH. "
             "Install it: brew install docker-credential-helper-ecr."
@@ -86,11 +79,11 @@ def _warnings(items: Iterable[PlannedLogin], found: Mapping[Place, PlaceState], 
 
 def _enter(item: PlannedLogin, identity: str, there: PlaceState, clock: Clock, helped: bool) -> PlannedLogin:
     if there.unreadable:
-        return replace(item, verb=LOG_IN, failure=there.unreadable)
+        return replace(item, verb=LoginVerb.LOG_IN, failure=there.unreadable)
     reason = _due(item, identity, there, clock)
     if not reason:
         return item
-    item = replace(item, verb=LOG_IN, reason=reason)
+    item = replace(item, verb=LoginVerb.LOG_IN, reason=reason)
     helper = there.helpers.get(item.host)
     if helped and is_ours(helper):
         why = f"docker's config.json names the credential helper '{helper}' for it, which takes no logins."
@@ -124,12 +117,12 @@ def _away(item: PlannedLogin, there: PlaceState) -> str:
 def _help(item: PlannedLogin, helper: str, there: PlaceState) -> PlannedLogin:
     item = replace(item, value=helper)
     if there.unreadable:
-        return replace(item, verb=ADD, failure=there.unreadable)
+        return replace(item, verb=LoginVerb.ADD, failure=there.unreadable)
     name = there.entries.get(item.host)
     # The plain helper that the user has set stays.
     if name == helper or (name == HELPER and item.note is None):
         return item
-    item = replace(item, verb=ADD)
+    item = replace(item, verb=LoginVerb.ADD)
     if name is None or (is_ours(name) and item.note is not None):
         return item
     remedy = "Take that out of credHelpers, or set O(docker_cred_helpers=false)."
@@ -141,7 +134,7 @@ def _wrap(item: PlannedLogin, profile: str, there: PlaceState) -> PlannedLogin:
     known = there.entries.get(item.host)
     if known == profile:
         return item
-    item = replace(item, verb=WRITE)
+    item = replace(item, verb=LoginVerb.WRITE)
     if there.unreadable:
         return replace(item, failure=could_not(item, there.unreadable))
     return replace(item, failure=could_not(item, "a file of another program is there. Move it away.")) if known == "" else item
@@ -149,15 +142,15 @@ def _wrap(item: PlannedLogin, profile: str, there: PlaceState) -> PlannedLogin:
 
 def _leave(item: PlannedLogin, there: PlaceState, clock: Clock) -> PlannedLogin:
     """Return how a noted login that is unwanted now is undone; what another program has put there since then stays."""
-    item, found = replace(item, verb=FORGET, reason="no longer wanted"), there.entries.get(item.host)
+    item, found = replace(item, verb=LoginVerb.FORGET, reason="no longer wanted"), there.entries.get(item.host)
     if there.unreadable:
         return replace(item, failure=there.unreadable)
     if item.place.kind == "helper":
-        return replace(item, verb=TAKE, value=found) if found and is_ours(found) else item
+        return replace(item, verb=LoginVerb.TAKE, value=found) if found and is_ours(found) else item
     if item.place.kind == "wrapper":
-        return replace(item, verb=REMOVE, value=found) if found else item
+        return replace(item, verb=LoginVerb.REMOVE, value=found) if found else item
     if item.place.kind == "docker":
-        return replace(item, verb=LOG_OUT) if found in ("", USER) else item
+        return replace(item, verb=LoginVerb.LOG_OUT) if found in ("", USER) else item
     return _leave_profile(item, item.note or Note(), there, clock)
 
 
@@ -167,5 +160,5 @@ def _leave_profile(item: PlannedLogin, note: Note, there: PlaceState, clock: Clo
     if not there.running and note.lease and note.lease.expires_at <= clock.now:
         # What is left in there opens nothing any more.
         return item
-    item = replace(item, verb=LOG_OUT)
+    item = replace(item, verb=LoginVerb.LOG_OUT)
     return replace(item, waiting=_away(item, there))

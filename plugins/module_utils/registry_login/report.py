@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.plan import Pending, Plan, Step
 from ..ecr.renewal import Lease, hours_left, stamp
-from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Outcome, PlannedLogin
+from .model import LoginVerb, Outcome, PlannedLogin
 
 
 def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
@@ -24,7 +24,7 @@ def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
         if outcome.state == "due" and not is_planned:
             continue
         steps.append(_step(item))
-        if item.verb == FORGET:
+        if item.verb == LoginVerb.FORGET:
             continue
         key = f"{item.place}{' credHelpers' if item.place.kind == 'helper' else ''}: {item.host}"
         before[key], after[key] = _states(item, outcome.lease)
@@ -34,25 +34,25 @@ def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
 def _step(item: PlannedLogin) -> Step:
     registry = f"registry '{item.host}'"
     return {
-        LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
-        LOG_OUT: Step("log", f"{item.place} out of {registry}", item.reason),
-        ADD: Step("add", f"credential helper '{item.value}' for {registry} to docker's config.json"),
-        TAKE: Step("remove", f"credential helper '{item.value}' for {registry} from docker's config.json", item.reason),
-        WRITE: Step("write", f"credential helper '{item.host}' for AWS profile '{item.value}' in '{item.place.where}'"),
-        REMOVE: Step("remove", f"credential helper '{item.host}' from '{item.place.where}'", item.reason),
-        FORGET: Step("forget", f"the note of {registry} in {item.place}", silent=True),
+        LoginVerb.LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
+        LoginVerb.LOG_OUT: Step("log", f"{item.place} out of {registry}", item.reason),
+        LoginVerb.ADD: Step("add", f"credential helper '{item.value}' for {registry} to docker's config.json"),
+        LoginVerb.TAKE: Step("remove", f"credential helper '{item.value}' for {registry} from docker's config.json", item.reason),
+        LoginVerb.WRITE: Step("write", f"credential helper '{item.host}' for AWS profile '{item.value}' in '{item.place.where}'"),
+        LoginVerb.REMOVE: Step("remove", f"credential helper '{item.host}' from '{item.place.where}'", item.reason),
+        LoginVerb.FORGET: Step("forget", f"the note of {registry} in {item.place}", silent=True),
     }[item.verb]
 
 
 def _states(item: PlannedLogin, lease: Lease | None) -> tuple[Any, Any]:
-    if item.verb in (ADD, TAKE, WRITE, REMOVE):
-        return (None, item.value) if item.verb in (ADD, WRITE) else (item.value, None)
+    if item.verb in (LoginVerb.ADD, LoginVerb.TAKE, LoginVerb.WRITE, LoginVerb.REMOVE):
+        return (None, item.value) if item.verb in (LoginVerb.ADD, LoginVerb.WRITE) else (item.value, None)
     old = (
         f"logged in until {stamp(item.note.lease.expires_at)}"
         if item.note and item.note.lease
         else "not logged in by an earlier run"
     )
-    if item.verb == LOG_OUT:
+    if item.verb == LoginVerb.LOG_OUT:
         return old, "logged out"
     changed = lease is not None and not (item.note and item.note.lease == lease)
     return old, f"logged in until {stamp(lease.expires_at)}" if lease and changed else "logged in for 12 hours"
@@ -77,7 +77,7 @@ def pending_of(outcomes: Sequence[Outcome]) -> list[Pending]:
     return [
         Pending(
             target=str(outcome.item.place),
-            change=f"the {'login to' if outcome.item.verb == LOG_IN else 'logout from'} registry '{outcome.item.host}'",
+            change=f"the {'login to' if outcome.item.verb == LoginVerb.LOG_IN else 'logout from'} registry '{outcome.item.host}'",
             reason="the profile can't be reached",
             remedy=outcome.item.waiting,
         )

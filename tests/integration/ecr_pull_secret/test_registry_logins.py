@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.tokens import Token
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.apply import Access, apply_logins
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import LOG_IN, LoginPlan, Place, PlannedLogin
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import (
+    LoginPlan,
+    LoginVerb,
+    Place,
+    PlannedLogin,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
 
 from rehearsal import engines
@@ -372,7 +377,7 @@ def test_what_a_tool_repeats_of_the_token_it_was_given_is_not_shown(laptop: Lapt
     now = datetime.now(UTC)
     token = Token(secrets.token_urlsafe(1500), now, now + timedelta(hours=12))
     laptop.tool("docker", f'#!/bin/bash\nt=$(cat)\necho "Error saving credentials: can not keep {shown}" >&2\nexit 1\n')
-    item = PlannedLogin(Place("docker", str(laptop.home / ".docker")), HOST, LOG_IN)
+    item = PlannedLogin(Place("docker", str(laptop.home / ".docker")), HOST, LoginVerb.LOG_IN)
     (outcome,), _ = apply_logins(LoginPlan((item,)), {HOST: Access(token, "me")}, Notes(os.environ, "ecr-creds"), os.environ)
     kept = base64.b64encode(f"AWS:{token.password}".encode()).decode()
     assert outcome.state == "failed" and "***" in outcome.failure

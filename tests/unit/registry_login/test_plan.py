@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import (
     LoginPlan,
+    LoginVerb,
     Note,
     Place,
     PlaceState,
@@ -200,6 +201,6 @@ def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -
 
 
 def test_an_item_with_a_reason_to_wait_or_fail_is_idle() -> None:
-    assert PlannedLogin(DOCKER, "h", "log in", waiting="x").nothing_to_do
-    assert PlannedLogin(DOCKER, "h", "log in", failure="x").nothing_to_do
-    assert not PlannedLogin(DOCKER, "h", "log in").nothing_to_do
+    assert PlannedLogin(DOCKER, "h", LoginVerb.LOG_IN, waiting="x").nothing_to_do
+    assert PlannedLogin(DOCKER, "h", LoginVerb.LOG_IN, failure="x").nothing_to_do
+    assert not PlannedLogin(DOCKER, "h", LoginVerb.LOG_IN).nothing_to_do
