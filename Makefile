@@ -60,6 +60,9 @@ TAKES_migrate := SOURCE
 TAKES_move := PROFILE
 TAKES_snapshot := PROFILE NAME
 TAKES_restore := PROFILE NAME
+# A variable of make, if it was typed, as a setting: of the environment it is none, and a value may hold blanks and quotes.
+JSON := import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))
+SETTING = $(if $(and $(findstring command line,$(origin $(2))),$($(2))),-e "$$($(VENV)/bin/python -c '$(JSON)' $(1) $(2))")
 GOALS := $(or $(MAKECMDGOALS),help)
 TAKES := $(if $(filter $(PLAYS) profile mac-facts,$(GOALS)),ARGS) $(sort $(foreach goal,$(GOALS),$(TAKES_$(goal))))
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
@@ -185,7 +188,7 @@ status: $(VENV)/.lab ## Show the VMs: state, CPUs, memory, disk, uptime, address
 	@$(ANSIBLE) playbooks/doctor.yml --tags profiles $(ARGS)
 
 doctor: $(VENV)/.lab ## Look at the whole workstation and say what helps; REPORT=path writes JSON and HTML
-	@$(ANSIBLE) playbooks/doctor.yml $(if $(REPORT),-e doctor_report="$(REPORT)") $(ARGS)
+	@$(ANSIBLE) playbooks/doctor.yml $(call SETTING,doctor_report,REPORT) $(ARGS)
 
 stop: $(VENV)/.lab ## Stop the VMs in which nothing of yours runs
 	@$(ANSIBLE) playbooks/stop.yml $(ARGS)
@@ -212,16 +215,16 @@ reclaim: $(VENV)/.lab ## Free disk space in the running VMs; ARGS=--check shows 
 	@$(ANSIBLE) playbooks/reclaim.yml $(ARGS)
 
 migrate: $(VENV)/.lab ## Move in from another docker engine; SOURCE=its context, ARGS=--check shows first what goes where
-	@$(ANSIBLE) playbooks/migrate.yml $(if $(SOURCE),-e migrate_source="$(SOURCE)") $(ARGS)
+	@$(ANSIBLE) playbooks/migrate.yml $(call SETTING,migrate_source,SOURCE) $(ARGS)
 
 move: $(VENV)/.lab ## Let a VM with runtime docker go on with containerd; PROFILE=its name, ARGS=--check shows first what goes where
-	@$(ANSIBLE) playbooks/move.yml $(if $(PROFILE),-e move_profile="$(PROFILE)") $(ARGS)
+	@$(ANSIBLE) playbooks/move.yml $(call SETTING,move_profile,PROFILE) $(ARGS)
 
 upgrade: $(VENV)/.lab ## Upgrade colima, Lima, docker and kubectl; ARGS=--check shows first from what to what
 	@$(ANSIBLE) playbooks/upgrade.yml $(ARGS)
 
 # Of snapshot and restore.
-WHICH = $(if $(PROFILE),-e snapshot_profile="$(PROFILE)") $(if $(NAME),-e snapshot_name="$(NAME)")
+WHICH = $(call SETTING,snapshot_profile,PROFILE) $(call SETTING,snapshot_name,NAME)
 
 snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM: PROFILE=its name, NAME=of the copy; or volumes: ARGS="-e snapshot_volumes=db"
 	@$(ANSIBLE) playbooks/snapshot.yml $(WHICH) $(ARGS)

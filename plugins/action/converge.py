@@ -64,7 +64,7 @@ class ActionModule(Normal):
             return self._failed(subject, {"kind": "policy", **error.result})
         invalid, warnings = self._settings(variables)
         if invalid := invalid or self._invalid(subject):
-            return self._refused(subject, "settings", invalid, "the settings; nothing was changed")
+            return {**self._refused(subject, "settings", invalid, "the settings; nothing was changed"), "warnings": warnings}
         if forbidden := self._forbidden(subject, variables):
             return self._refused(subject, "policy", forbidden, "the policy; this task changed nothing")
         result = self._result(tmp, variables)
@@ -237,9 +237,10 @@ class ActionModule(Normal):
 
     def _worded(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return the result with options named as the user knows them: in a role, by the role's variables."""
-        from ..plugin_utils.settings import variables_of
+        from ..plugin_utils.settings import profile_setting_at, variables_of
 
-        return {"warnings": [], **result_in_words(result, variables_of(self._task))}
+        place = partial(profile_setting_at, self._task.args)
+        return {"warnings": [], **result_in_words(result, variables_of(self._task), place)}
 
 
 def subject_of(module: str) -> Subject[Any, Any]:

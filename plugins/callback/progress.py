@@ -162,6 +162,8 @@ class CallbackModule(CallbackBase):
         """Settle which file of own settings the play reads; refuse files of variables that can't be read."""
         try:
             settle(play, hosts)
+        except WorkstationError as error:
+            self._refuse([error.message])
         except AnsibleError:
             from ..plugin_utils.variable_files import unreadable
 

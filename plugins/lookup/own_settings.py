@@ -29,11 +29,14 @@ _raw:
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.own_settings import file_of
+from ..module_utils.core.errors import InputError
+from ..plugin_utils.own_settings import check_text, file_of
 
 
 class LookupModule(LookupBase):
@@ -42,4 +45,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **_options: Any) -> list[str]:
         """Return the file for the laptop whose variables these are."""
         del terms
-        return [file_of(variables or {}, self._templar, os.environ)]
+        file = file_of(variables or {}, self._templar, os.environ)
+        try:
+            check_text(Path(file).expanduser())
+        except InputError as error:
+            raise AnsibleError(error.message) from None
+        return [file]

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.errors import AnsibleError
 
+from ..module_utils.core.errors import InputError
+from .layers import written_at
 from .plays import templar_of
 
 # The variable that names another file; the file without settings; and the plugin that chooses between them.
 VARIABLE = "workstation_settings"
 _NAME, _NONE, _LOOKUP = "settings.yml", "vars/none.yml", "laptop.containers.own_settings"
 _LOCAL = ("localhost", "127.0.0.1")
+# What says which laptops a run works on, and how it reaches them.
+_OF_LAPTOPS = ("ansible_connection", "ansible_host", "workstation_hosts")
 
 
 def file_of(variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> str:
@@ -34,21 +39,44 @@ def file_of(variables: Mapping[str, Any], templar: Any, environment: Mapping[str
 def settle(play: Any, hosts: Iterable[Any]) -> None:
     """Let a play read the file under its plain name, where that is the same for all of its laptops.
 
-    Ansible asks for variables three times a task; each time it compiles the template of the name and parses the file.
+    Ansible asks for variables three times a task; each time it compiles the template of the name and parses the file. Raises
+    InputError for what only the inventory and the command line can say.
     """
     templates = [entry for entry in play.vars_files if _LOOKUP in str(entry)]
     if not templates:
         return
+    written, play.vars_files = play.vars_files, []
+    # Without what the file says: it can't name another file, or another laptop, in its own place.
     found = {str(templar_of(play, host, None).template(templates[0])[0]) for host in hosts}
+    play.vars_files = written
     if len(found) != 1:
         return
     names = [*found, _NONE]
     play.vars_files = [names if entry is templates[0] else entry for entry in play.vars_files]
     for name in names:
-        # Ansible refuses a broken one when it reads it.
-        with contextlib.suppress(Exception):
-            for place in filter(Path.is_file, _places(play.get_loader().get_basedir(), name)):
-                play.get_loader().load_from_file(str(place), cache="all", unsafe=True, trusted_as_template=True)
+        for place in filter(Path.is_file, _places(play.get_loader().get_basedir(), name)):
+            # Ansible refuses a broken one when it reads it.
+            with contextlib.suppress(AnsibleError, OSError):
+                _check_names(play.get_loader().load_from_file(str(place), cache="all", unsafe=True, trusted_as_template=True))
+
+
+def check_text(file: Path) -> None:
+    """Raise InputError for a file that is not text in UTF-8: Ansible would escape what it can't read, or not say which file."""
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"read your settings '{file}'", "they are not text in UTF-8", "Save the file as UTF-8.") from None
+    except OSError:
+        # Ansible says why.
+        return
+
+
+def _check_names(settings: object) -> None:
+    for name in settings if isinstance(settings, Mapping) else ():
+        if name in _OF_LAPTOPS:
+            reason = "only the inventory and -e say which laptops a run works on, and how it reaches them"
+            at = written_at(name, str(Path.cwd()))
+            raise InputError(f"use '{name}' of your own settings", reason, f"Move it there. ({at})")
 
 
 def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> Iterator[str]:

@@ -245,6 +245,9 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
     for value, where, _what in _users_of_nerdctl(works):
         yield value, where
     yield from _users_of_engine(works)
+    confirmed = works["colima_profile"].get("confirm_data_loss") or ()
+    for name in confirmed.split(",") if isinstance(confirmed, str) else confirmed:
+        yield name, "in colima_confirm_data_loss"
     for entry in _entries(works, "docker_context", "contexts"):
         endpoint = entry.get("docker")
         if isinstance(endpoint, Mapping):

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import Problem, problems
+from ..module_utils.kube.objects import check_name
 
 # An address, a machine's path as ssh has it, or a path.
 _REPOSITORY = re.compile(r"\w[\w+.-]*://\S+|[^/\s:]+:\S+|/.*")
@@ -47,9 +49,19 @@ def _specification(role: Any) -> dict[str, Any]:
 
 
 def _unfit(name: str, value: Any, *, here: bool) -> Iterator[Problem]:
-    """Yield what only the timer's own run would find out, hours later."""
+    """Yield what only the timer's own run would find out, hours later, or a run with a company's network."""
+    if name == "network_pod_namespaces":
+        yield from _no_namespaces(value.split(",") if isinstance(value, str) else value)
     if name == "pull_timer_repository" and value and not _REPOSITORY.fullmatch(str(value)):
         reason = "it is neither an address nor an absolute path"
         yield Problem(f"Could not use '{value}' as '{name}': {reason}. Use one such as git@git.example.com:laptops.git.", value)
     if name == "pull_timer_signers" and value and here and not Path(str(value)).expanduser().is_file():
         yield Problem(f"Could not use '{value}' as '{name}': there is no such file. Correct its path, or write it first.", value)
+
+
+def _no_namespaces(names: Iterable[str]) -> Iterator[Problem]:
+    for name in names:
+        try:
+            check_name(name, "namespace")
+        except WorkstationError as error:
+            yield Problem(error.message, name)

@@ -16,6 +16,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+from ..module_utils.colima_paths import short_name
 from ..module_utils.company.network import network_variables
 from ..module_utils.core.errors import ToolMissing
 from ..module_utils.core.install import missing
@@ -305,7 +306,10 @@ def why_unknown(name: str, known: Collection[str], settings: Iterable[str], pref
     if name.startswith(prefixes):
         # What a role leaves behind is known, and not to be set.
         settable = [candidate for candidate in known if not candidate.endswith("_result")]
-        help_ = suggestion(name, settable) or " Correct it, or remove it; the pages of the roles list their variables."
+        role = name.removeprefix("workstation_")
+        of_role = sorted(setting for setting in settable if role != name and setting.startswith(f"{role}_"))
+        help_ = f" Role '{role}' has {', '.join(of_role)}." if of_role else suggestion(name, settable)
+        help_ = help_ or " Correct it, or remove it; the pages of the roles list their variables."
         return f"it is unknown.{help_}"
     like = "" if name.startswith("docker_") else _misspelt(name, _OF_ANSIBLE if name.startswith("ansible_") else settings)
     return f"it is unknown. Did you mean '{like}'?" if like else ""
@@ -445,6 +449,23 @@ def _inside(value: Any) -> Iterator[Any]:
         for item in value:
             yield item
             yield from _inside(item)
+
+
+def profile_setting_at(options: Mapping[str, Any], profile: str, setting: str) -> str:
+    """Return the file and line of a profile's setting in the options of a task; empty where that is not known."""
+    overrides, entries = options.get("overrides"), options.get("profiles")
+    named = list(overrides.items()) if isinstance(overrides, Mapping) else []
+    listed = entries if isinstance(entries, list | tuple) else ()
+    named += [(entry.get("name"), entry) for entry in listed if isinstance(entry, Mapping)]
+    *outer, last = setting.split(".")
+    for given in (given for name, given in named if short_name(name) == profile):
+        inner: Any = given
+        for part in outer:
+            inner = inner.get(part) if isinstance(inner, Mapping) else None
+        key = next((key for key in inner or () if key == last), "")
+        if at := written_at(key, str(Path.cwd())):
+            return at
+    return ""
 
 
 def wrong_options(task: Any, spec: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:

@@ -30,8 +30,17 @@ _PLAYBOOK = re.compile(
 _ONE = re.compile(_ARGUMENT)
 # The keys of a result that hold sentences or commands.
 _KEYS = frozenset(("actions", "change", "found", "msg", "reason", "refusals", "remedy", "summary", "warnings"))
-# The verb of each playbook, where it is not called like it.
+# The verb of each playbook, where it is not called like it; and the settings that are variables of make, by verb.
 VERBS = {"workstation": "converge"}
+_OF_SNAPSHOTS = {"snapshot_name": "NAME", "snapshot_profile": "PROFILE"}
+OF_MAKE: Mapping[str, Mapping[str, str]] = {
+    "doctor": {"doctor_report": "REPORT"},
+    "migrate": {"migrate_source": "SOURCE"},
+    "move": {"move_profile": "PROFILE"},
+    "restore": _OF_SNAPSHOTS,
+    "snapshot": _OF_SNAPSHOTS,
+}
+_SETTING = re.compile(r"-e (?P<name>\w+)=(?P<value>[\w./:-]+)(?= |$)")
 
 
 class Way(Enum):
@@ -61,8 +70,13 @@ class Shell:
         verb = VERBS.get(playbook, playbook)
         given = " ".join(filter(None, (arguments, *self.always)))
         if self.way is Way.MAKE and verb in self.verbs:
+            own = [match for match in _SETTING.finditer(given) if match["name"] in OF_MAKE.get(verb, {})]
+            given = " ".join(
+                _SETTING.sub(lambda match: "" if match["name"] in OF_MAKE.get(verb, {}) else match[0], given).split()
+            )
             quoted = f'"{given}"' if not set(given) & set("\"'$`\\") else shlex.quote(given)
-            return f"make {verb} ARGS={quoted}" if given else f"make {verb}"
+            words = ["make", verb, *(f"{OF_MAKE[verb][match['name']]}={match['value']}" for match in own)]
+            return " ".join([*words, f"ARGS={quoted}"] if given else words)
         name = f"laptop.containers.{playbook}" if self.way is Way.COLLECTION else f"{self.folder}/{playbook}.yml"
         return " ".join(filter(None, (self.program, name, given)))
 

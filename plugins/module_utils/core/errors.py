@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .install import how_to_install
@@ -17,6 +17,8 @@ from .secrecy.known import hidden
 
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run. O(adopt): the option itself.
 _OPTION = re.compile(r"\b([OE])\((\w+)(?:=([^()]*))?\)")
+# W(k8s.disk): where a setting of a profile is written.
+_WRITTEN = re.compile(r" ?\bW\(([^().]+)\.([^()]+)\)")
 # The keys of a result that hold sentences.
 _SENTENCES = frozenset(("change", "failures", "msg", "reason", "refusals", "remedy", "warnings"))
 
@@ -25,7 +27,8 @@ class WorkstationError(Exception):
     """A failure that a user can act on: "Could not {what}: {reason}. {remedy}".
 
     what starts with a verb; reason has no full stop; remedy is one or two whole sentences. All name an option as O(name=value) or
-    O(name), or as E(name=value) where it belongs to a single run. context holds further result keys, such as a tool's output.
+    O(name), or as E(name=value) where it belongs to a single run, and where a profile's setting is written as W(profile.setting).
+    context holds further result keys, such as a tool's output.
     Without a reason, what is a whole sentence.
     """
 
@@ -124,10 +127,11 @@ def listed(sentences: Sequence[str], title: str) -> str:
     return f"{title}:" + "".join(f"\n  {number}. {text}" for number, text in enumerate(sentences, 1))
 
 
-def in_words(text: str, variables: Mapping[str, str]) -> str:
+def in_words(text: str, variables: Mapping[str, str], place: Callable[[str, str], str] = lambda _profile, _setting: "") -> str:
     """Return a text with its options as the caller knows them.
 
-    variables: the variable that each option comes from, where a role calls the module; else empty.
+    variables: the variable that each option comes from, where a role calls the module; else empty. place: returns the file and
+    line of a profile's setting, empty where that is not known.
     """
 
     def word(match: re.Match[str]) -> str:
@@ -137,10 +141,16 @@ def in_words(text: str, variables: Mapping[str, str]) -> str:
             return str(name)
         return f"-e {name}={value}" if form == "E" and option in variables else f"{name}: {value}"
 
-    return _OPTION.sub(word, text)
+    def written(match: re.Match[str]) -> str:
+        at = place(*match.groups())
+        return f" ({at})" if at else ""
+
+    return _WRITTEN.sub(written, _OPTION.sub(word, text))
 
 
-def result_in_words(result: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+def result_in_words(
+    result: Mapping[str, Any], variables: Mapping[str, str], place: Callable[[str, str], str] = lambda _profile, _setting: ""
+) -> dict[str, Any]:
     """Return a result whose sentences, at any depth, name options as the caller knows them."""
 
     def worded(value: Any, key: str) -> Any:
@@ -148,7 +158,7 @@ def result_in_words(result: Mapping[str, Any], variables: Mapping[str, str]) -> 
             return {name: worded(item, name) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [worded(item, key) for item in value]
-        return in_words(value, variables) if isinstance(value, str) and key in _SENTENCES else value
+        return in_words(value, variables, place) if isinstance(value, str) and key in _SENTENCES else value
 
     return {key: worded(value, key) for key, value in result.items()}
 

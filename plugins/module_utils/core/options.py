@@ -23,6 +23,17 @@ _NO_NUMBER = {
     "int": "it is not a whole number. Use one such as 4.",
     "float": "it is not a number. Use one such as 1.5.",
 }
+# In what options count that people like to write with a unit; and such a value.
+_UNITS = {
+    "disk": "GiB",
+    "memory": "GiB",
+    "memory_mib": "MiB",
+    "reserve_memory_mib": "MiB",
+    "root_disk": "GiB",
+    "stall_timeout": "seconds",
+    "timeout": "seconds",
+}
+_WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?) ?[A-Za-z]+")
 
 
 class Problem(NamedTuple):
@@ -69,7 +80,7 @@ class _Check:
                 yield Problem(f"Could not {self.verb} option '{name}'{place}: it is unknown.{help_}", option)
             elif value is not None:
                 hide = option in self.hidden
-                for sentence, at in self.value(known[option], name, value, place, hide=hide):
+                for sentence, at in self.value({**known[option], "unit": _UNITS.get(option)}, name, value, place, hide=hide):
                     # Of a number, a truth value or nothing, only its name has a place.
                     has_place = isinstance(at, str) or (at is not value and isinstance(at, Mapping | list | tuple))
                     yield Problem(sentence, at if has_place else option)
@@ -89,8 +100,9 @@ class _Check:
                 yield from self.options(spec["options"], value, f" of '{option}'{where}", option)
         elif not isinstance(value, str):
             # A text may hold a mapping, for Ansible.
-            reason = f"it is {kind_of(value)}, not a mapping"
-            yield f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value'.", value
+            switch = isinstance(value, bool) and "enabled" in spec.get("options", {})
+            remedy = f"{{enabled: {str(value).lower()}}}" if switch else "its options as 'option: value'"
+            yield f"Could not {self.verb} '{option}'{where}: it is {kind_of(value)}, not a mapping. Write {remedy}.", value
 
     def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
@@ -127,13 +139,19 @@ def _why_unfit(spec: Spec, value: Any) -> str:
     kind = spec.get("type", "str")
     choices = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
     if kind in _NO_NUMBER and not _is_number(value, whole=kind == "int"):
-        return _NO_NUMBER[kind]
+        return _why_no_number(spec, value)
     if kind == "str" and isinstance(value, bool):
         remedy = f"Put the word in quotes.{choices}" if choices else "Write another value, or put the word in quotes."
         return f"YAML reads on, off, yes and no without quotes as true or false. {remedy}"
     if kind == "bool" and str(value).lower() not in _TRUTHS:
         return "it is neither true nor false. Use one of these."
     return f"it is not a choice.{choices}" if choices and str(value) not in map(str, spec["choices"]) else ""
+
+
+def _why_no_number(spec: Spec, value: Any) -> str:
+    if spec.get("unit") and isinstance(value, str) and _WITH_UNIT.fullmatch(value):
+        return f"it has a unit. Write a number of {spec['unit']} alone."
+    return _NO_NUMBER[spec["type"]]
 
 
 def _how_to_list(option: str, value: Any) -> str:

@@ -25,7 +25,10 @@ PARTITIONS: tuple[tuple[str, str, str | None], ...] = (
     ("", "amazonaws.com", "on.aws"),
 )
 ACCOUNT = re.compile(r"[0-9]{12}\Z")
-REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}\Z")
+# All regions are called after a direction, new ones as well.
+REGION = re.compile(
+    r"(?:[a-z]{2}|[a-z]{2,4}-(?:gov|iso[a-z]?|[a-z]{2}))-(?:central|north|south|east|west|(?:north|south)(?:east|west))-[0-9]{1,2}\Z"
+)
 PRIVATE_HOST = re.compile(
     r"(?P<account>[^.]*)\.dkr(?P<style>[.-])ecr(?P<fips>-fips)?\.(?P<region>[^.]+)\.(?P<domain>[a-z0-9.-]+)\Z"
 )

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core.errors import InputError
+from ..core.errors import InputError, WorkstationError, refused
 from ..core.options import suggestion
 from .hosts import ACCOUNT, EXAMPLE, EcrHost, host_of, parse_host
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+\Z")
 ALIAS = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?\Z")
+Read = TypeVar("Read")
 KEYS = (
     "account_id",
     "aliases",
@@ -95,12 +96,15 @@ class Registry:
 
 def registries_from(params: Iterable[Any]) -> tuple[Registry, ...]:
     """Return the declared registries in order of their names. Raises InputError."""
-    registries = [_registry(item) for item in params]
+    wrong = list[WorkstationError]()
+    registries = [found for item in params if (found := _tried(_registry, wrong, item))]
     seen: set[str] = set()
     for name in (name for registry in registries for name in registry.names):
         if name in seen:
-            raise InputError(f"read registry '{name}'", "it is listed twice", "Keep one entry, with one identity.")
+            wrong.append(InputError(f"read registry '{name}'", "it is listed twice", "Keep one entry, with one identity."))
         seen.add(name)
+    if wrong:
+        raise refused(wrong)
     return tuple(sorted(registries, key=lambda registry: registry.host.name))
 
 
@@ -111,14 +115,32 @@ def _registry(item: Any) -> Registry:
         raise InputError(f"read registry '{item}'", "it is neither a host nor a mapping with 'host'", EXAMPLE)
     given = {key: value for key, value in item.items() if value is not None and value != ""}
     shown = given.get("host") or given.get("account_id") or "(no host)"
-    unknown = sorted(str(key) for key in given if key not in KEYS)
-    if unknown:
-        help_ = suggestion(unknown[0], KEYS).strip() or f"Known are {', '.join(KEYS)}."
-        raise InputError(f"read registry '{shown}'", f"unknown key '{unknown[0]}'", help_)
-    return Registry(_host(given, shown), _identity(given, shown), _aliases(given, shown))
+    wrong = list(_unknown_keys(given, shown))
+    host, identity = _tried(_host, wrong, given, shown), _tried(_identity, wrong, given, shown)
+    aliases = _tried(_aliases, wrong, given, shown)
+    if wrong or host is None or identity is None or aliases is None:
+        raise refused(wrong)
+    return Registry(host, identity, aliases)
+
+
+def _unknown_keys(given: Mapping[str, Any], shown: object) -> Iterator[WorkstationError]:
+    for key in sorted(str(key) for key in given if key not in KEYS):
+        help_ = suggestion(key, KEYS).strip() or f"Known are {', '.join(KEYS)}."
+        yield InputError(f"read registry '{shown}'", f"unknown key '{key}'", help_)
+
+
+def _tried(read: Callable[..., Read], wrong: list[WorkstationError], *given: Any) -> Read | None:
+    """Return what is read of an entry; None where it is wrong, which is added to the list."""
+    try:
+        return read(*given)
+    except WorkstationError as error:
+        wrong += map(InputError, error.context["refusals"]) if "refusals" in error.context else [error]
+        return None
 
 
 def _host(given: Mapping[str, Any], shown: object) -> EcrHost:
+    if not {"host", "account_id"} & set(given):
+        raise InputError(f"read registry '{shown}'", "it has neither host nor account_id", EXAMPLE)
     if "host" not in given:
         return host_of(_account(given, shown), str(given.get("region", "")))
     host = parse_host(str(given["host"]))

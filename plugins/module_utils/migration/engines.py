@@ -197,7 +197,8 @@ def _unknown(text: str, target: str, hosts: Mapping[str, str], paths: Paths) -> 
     known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
     what = f"find the engine '{text}'" if text else "find the engine to move from"
     reason = "no docker context and no colima profile has that name" if text else "it is not named"
-    return InputError(what, reason, f"Name one, or the address of a socket, as O(source). {known}{suggestion(text, others)}")
+    remedy = "Name one, or the address of a socket: playbooks/migrate.yml with -e migrate_source=NAME."
+    return InputError(what, reason, f"{remedy} {known}{suggestion(text, others)}")
 
 
 def _of_profile(text: str, paths: Paths) -> str:

@@ -128,9 +128,9 @@ class Network(Subject[NetworkSpec, NetworkState]):
             params["overrides"],
             profile_options(name_required=True),
         )
-        namespaces = tuple(dict.fromkeys(params["pod_namespaces"] if company else ()))
-        for name in namespaces:
+        for name in params["pod_namespaces"]:
             check_name(name, "namespace")
+        namespaces = tuple(dict.fromkeys(params["pod_namespaces"] if company else ()))
         return NetworkSpec(
             company,
             tuple(profiles),

@@ -43,7 +43,7 @@ def _plan_restore(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:
     what = f"restore the data disk of profile '{spec.profile}'"
     if snapshot is None:
         known = [*(one.name for one in found.snapshots), *(one.name for one in found.deleted)]
-        make = f"playbooks/snapshot.yml with -e snapshot_profile={spec.profile}"
+        make = f"playbooks/snapshot.yml with -e snapshot_profile={spec.profile} while its VM is stopped"
         return Plan(refusals=(_no_profile(what, found, spec) or unknown(what, spec.name, known, make),))
     if found.disk.digest == snapshot.digest:
         return Plan()

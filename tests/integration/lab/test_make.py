@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.laptop.containers.plugins.plugin_utils.shell import OF_MAKE
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ("Makefile", "ansible.cfg", "galaxy.yml")
@@ -31,6 +33,11 @@ case $* in
 *venv*) mkdir .venv .venv/bin && cp "$0" .venv/bin/python && [ ! -e "$STATE/killed" ];;
 *pip*) [ ! -e "$STATE/offline" ] && cp "$STATE/uv" .venv/bin/uv;;
 esac
+"""
+# A Python that shows the settings behind -e instead of a run.
+PLAYBOOK = """#!/bin/sh
+[ "$1" != -c ] || exec {python} "$@"
+for word; do case $word in {{*) echo "$word";; esac; done
 """
 
 
@@ -200,8 +207,7 @@ def test_what_a_verb_does_not_take_is_refused_at_once(clone: Clone, arguments: s
     ("arguments", "command"),
     [
         ("converge ARGS=--check AWS_PROFILE=mine https_proxy=http://p:1", "playbooks/workstation.yml --check"),
-        ("-k snapshot PROFILE=k8s NAME=before", 'playbooks/snapshot.yml -e snapshot_profile="k8s" -e snapshot_name="before"'),
-        ("restore PROFILE=k8s", 'playbooks/restore.yml -e snapshot_profile="k8s"'),
+        ("restore", "playbooks/restore.yml"),
         ("rehearse KEEP=1", "rehearsal run --keep"),
         ("rehearse KEEP=0", "rehearsal run"),
     ],
@@ -210,3 +216,29 @@ def test_what_a_verb_takes_reaches_its_command(clone: Clone, arguments: str, com
     done = make(clone.folder, "--dry-run", *arguments.split())
     last = " ".join(done.stdout.splitlines()[-1].split())
     assert f" {command}" in last and (command != "rehearsal run" or last.endswith(command)), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "settings"),
+    [
+        ("snapshot", {"PROFILE": "k8s", "NAME": "../../an 'odd' \"name\""}),
+        ("restore", {"PROFILE": "k8s", "NAME": "before"}),
+        ("move", {"PROFILE": "k8s"}),
+        ("migrate", {"SOURCE": "unix:///tmp/a b.sock"}),
+        ("doctor", {"REPORT": "/tmp/$HOME, it (is)"}),
+    ],
+)
+def test_a_variable_of_make_is_a_setting_as_it_was_typed(clone: Clone, verb: str, settings: dict[str, str]) -> None:
+    """One of the environment is none: WSL has its machine's name as NAME, say."""
+    venv = clone.folder / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    python = venv / "bin" / "python"
+    python.write_text(PLAYBOOK.format(python=sys.executable))
+    python.chmod(0o755)
+    for stamp in (".base", ".lab"):
+        (venv / stamp).touch()
+    words = (f"{name}={value.replace('$', '$$')}" for name, value in settings.items())
+    done = make(clone.folder, verb, *words, NAME="wsl", SOURCE="other", REPORT="x", PROFILE="y")
+    assert done.returncode == 0, done.stderr
+    found = {name: value for line in done.stdout.splitlines() for name, value in json.loads(line).items()}
+    assert found == {setting: settings[name] for setting, name in OF_MAKE[verb].items() if name in settings}

@@ -99,6 +99,18 @@ def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> Non
         == f"Could not read your settings '{folder}/nowhere.yml': the file does not exist. Correct workstation_settings.\n"
     )
     other.unlink()
+    settings.write_text("nerdctl_completion: []\nansible_connection: ssh\n")
+    done = play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)
+    reason = "only the inventory and -e say which laptops a run works on, and how it reaches them"
+    expected = (
+        f"Could not use 'ansible_connection' of your own settings: {reason}. Move it there. ({settings.relative_to(folder)}:2)"
+    )
+    assert done.returncode == 2 and f"[ERROR]: {expected}" in done.stderr, done.stdout + done.stderr
+    settings.write_text("nerdctl_completion: []\n", encoding="utf-16")
+    done = play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)
+    expected = f"Could not read your settings '{settings}': they are not text in UTF-8. Save the file as UTF-8."
+    assert done.returncode != 0 and expected in " ".join(done.stderr.split()), done.stdout + done.stderr
+    settings.unlink()
     assert wrapper(play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)) == "team"
 
 

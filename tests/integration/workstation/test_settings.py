@@ -293,8 +293,8 @@ BY_HAND = {
         "Could not use 'secret_refresh_namespaces': entry 2 is empty. Give it a value, or remove it. (hosts.yml:",
     ),
     "an unknown key of a registry": Mistake(
-        {"secret_refresh_registries": [REGISTRY, {"profil": "dev"}]},
-        "Could not read registry '(no host)': unknown key 'profil'. Did you mean 'profile'? (hosts.yml:",
+        {"secret_refresh_registries": [{"host": REGISTRY, "profil": "dev"}]},
+        f"Could not read registry '{REGISTRY}': unknown key 'profil'. Did you mean 'profile'? (hosts.yml:",
     ),
     "an option of a mapping that a variable of its own holds": Mistake(
         {"colima_host_weight": "x"}, "Could not use 'x' as 'colima_host_weight': it is not a"
@@ -314,6 +314,25 @@ BY_HAND = {
     "signers that are not there": Mistake(
         {"pull_timer_signers": "/proc/nowhere/signers"},
         "Could not use '/proc/nowhere/signers' as 'pull_timer_signers': there is no such file.",
+    ),
+    "a size with its unit": Mistake(
+        {"colima_profile_overrides": {"k8s": {"memory": "8GB"}}},
+        "Could not override profile 'k8s' by '8GB' as 'memory': it has a unit. Write a number of GiB alone. (hosts.yml:",
+    ),
+    "a time with its unit": Mistake(
+        {"colima_timeout": "10m"},
+        "Could not use '10m' as 'colima_timeout': it has a unit. Write a number of seconds alone. (hosts",
+    ),
+    "a region that can't be": Mistake(
+        {"secret_refresh_registries": [REGISTRY.replace("central", "centrall")]},
+        "'eu-centrall-1' is not the name of a region. Write it as",
+    ),
+    "namespaces of a network that is off": Mistake(
+        {"network_pod_namespaces": ["Team A"]}, "Could not use namespace 'Team A': Kubernetes allows only lower case letters"
+    ),
+    "a name that belongs to a role": Mistake(
+        {"workstation_pull_timer": True},
+        "Could not use variable 'workstation_pull_timer': it is unknown. Role 'pull_timer' has pull_timer_",
     ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }

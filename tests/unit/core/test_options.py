@@ -25,7 +25,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "kubernetes": (
         {"profiles": [{"name": "dev", "kubernetes": True}]},
-        "'kubernetes' of 'dev' in 'profiles': it is true or false, not a mapping. Write its options as 'option: value'.",
+        "'kubernetes' of 'dev' in 'profiles': it is true or false, not a mapping. Write {enabled: true}.",
     ),
     "mode of a script": (
         {"name": "dev", "provision": [{"mode": "later", "script": "x"}]},

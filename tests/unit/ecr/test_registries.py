@@ -78,7 +78,7 @@ def test_the_external_id_never_shows() -> None:
     ("item", "said"),
     [
         pytest.param({"host": HOST, "proflie": "x"}, "unknown key 'proflie'. Did you mean 'profile'?", id="misspelt key"),
-        pytest.param({"region": "eu-central-1"}, "account id", id="region alone"),
+        pytest.param({"region": "eu-central-1"}, "neither host nor account_id", id="region alone"),
         pytest.param({"host": HOST, "region": "us-east-1"}, "region is not us-east-1", id="host and region disagree"),
         pytest.param({"host": HOST, "account_id": "1"}, "account is not 1", id="host and account disagree"),
         pytest.param({"host": HOST, "role_arn": "pull"}, "not the ARN of a role", id="a role's name"),

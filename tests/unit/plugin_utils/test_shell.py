@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.plugin_utils.shell import VERBS, Shell, Way, result_typed, typed
+from ansible_collections.laptop.containers.plugins.plugin_utils.shell import OF_MAKE, VERBS, Shell, Way, result_typed, typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
-MAKE = Shell(Way.MAKE, verbs=frozenset({"converge", "stop", "move"}))
+MAKE = Shell(Way.MAKE, verbs=frozenset({"converge", "stop", "move", "restore", "snapshot"}))
 PATH = Shell(Way.PROJECT, ".venv/bin/ansible-playbook")
 COLLECTION = Shell(Way.COLLECTION, always=("-e workstation_hosts=localhost",))
 
@@ -63,6 +63,27 @@ def test_only_the_sentences_of_a_result_are_changed() -> None:
         "path": "playbooks/stop.yml",
         "pending": [{"remedy": "'make stop'", "target": "playbooks/stop.yml"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("playbooks/snapshot.yml with -e snapshot_profile=k8s", "'make snapshot PROFILE=k8s'"),
+        ("playbooks/restore.yml -e snapshot_name=two --check", "'make restore NAME=two ARGS=\"--check\"'"),
+        (
+            "playbooks/move.yml with -e move_profile=k8s and -e move_stop=always",
+            "'make move PROFILE=k8s ARGS=\"-e move_stop=always\"'",
+        ),
+        ("playbooks/move.yml with -e snapshot_profile=k8s", "'make move ARGS=\"-e snapshot_profile=k8s\"'"),
+    ],
+)
+def test_a_setting_that_make_has_a_variable_for_is_written_as_that(sentence: str, expected: str) -> None:
+    assert typed(sentence, MAKE) == expected
+    # And make takes it.
+    text = (ROOT / "Makefile").read_text()
+    for verb, settings in OF_MAKE.items():
+        takes = re.search(rf"^TAKES_{verb} := (.*)$", text, re.M)
+        assert takes and set(takes[1].split()) == set(settings.values())
 
 
 def test_every_verb_that_make_tells_of_runs_its_playbook() -> None:

@@ -100,7 +100,7 @@ def test_of_an_unknown_profile_the_known_ones_are_named_and_of_a_known_one_the_w
     (refusal,) = plan_snapshot(replace(nowhere, taken=False, others=("deb", "k8s")), BACK).refusals
     assert "there is no such profile" in refusal.message and "There are: deb, k8s. Did you mean 'deb'?" in refusal.remedy
     (refusal,) = plan_snapshot(found(), BACK).refusals
-    assert refusal.remedy == "Make one with playbooks/snapshot.yml with -e snapshot_profile=dev."
+    assert refusal.remedy == "Make one with playbooks/snapshot.yml with -e snapshot_profile=dev while its VM is stopped."
 
 
 GONE = RetainedVm("dev-deleted-1", "dev", "docker", DELETED, {"instance": "/vm", "disk": "/disk"}, until=1.8e9)

@@ -13,7 +13,7 @@ from typing import Any
 from ...colima_paths import parse_name
 from ...company.network import CompanyNetwork
 from ...core.durations import duration_from
-from ...core.errors import InputError
+from ...core.errors import InputError, WorkstationError, refused
 from .cluster_builds import build_problems
 from .config import Host, architecture
 from .ecr_credentials import check_profile
@@ -110,12 +110,24 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     whole = None if params["profiles"] is None or state == "present" else state
     given = [params] if params["profiles"] is None else params["profiles"]
     given = overridden(given, params.get("overrides") or {}, profile_options(name_required=True))
+    _check_names(given)
     stated = [profile if whole is None or profile.get("state") == "absent" else {**profile, "state": whole} for profile in given]
     if params.get("start") != "never":
         return stated
     return [
         {**profile, "state": "present"} if (profile.get("state") or "started") == "started" else profile for profile in stated
     ]
+
+
+def _check_names(profiles: Iterable[Mapping[str, Any]]) -> None:
+    wrong = list[WorkstationError]()
+    for profile in profiles:
+        try:
+            parse_name(profile.get("name") or "")
+        except InputError as error:
+            wrong.append(error)
+    if wrong:
+        raise refused(wrong)
 
 
 def specs_from(profiles: Iterable[Mapping[str, Any]], host: Host, company: CompanyNetwork | None = None) -> list[ProfileSpec]:

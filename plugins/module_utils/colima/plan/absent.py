@@ -60,7 +60,7 @@ def _deletion(current: ProfileState, policy: ChangePolicy, host: Host) -> list[A
 
 
 def _refusals(current: ProfileState, policy: ChangePolicy) -> list[Refusal]:
-    name, confirmed = current.name, f"O(confirm_data_loss=[{current.name}])"
+    name, confirmed = current.name, f"E(confirm_data_loss={current.name})"
     if policy.delete_data:
         if policy.may_destroy(name) or (current.disk is None and not current.exists):
             return []
@@ -68,7 +68,7 @@ def _refusals(current: ProfileState, policy: ChangePolicy) -> list[Refusal]:
             Refusal(
                 f"delete the data of profile '{name}'",
                 "its name is not in O(confirm_data_loss)",
-                f"Set {confirmed} if all its images and volumes may be destroyed, or leave out O(delete_data).",
+                f"Run with {confirmed} if all its images and volumes may be destroyed, or leave out O(delete_data).",
             )
         ]
     why = current.why_data_is_inside
@@ -77,7 +77,7 @@ def _refusals(current: ProfileState, policy: ChangePolicy) -> list[Refusal]:
             Refusal(
                 f"delete profile '{name}'",
                 f"{why}, so all its images and volumes would be lost",
-                f"Save what you need, then set E(delete_data=true) and {confirmed}.",
+                f"Save what you need, then run with E(delete_data=true) and {confirmed}.",
             )
         ]
     return []

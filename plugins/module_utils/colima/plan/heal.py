@@ -178,7 +178,7 @@ def restore_note(current: ProfileState, why: str, *, early: bool = False) -> Act
 
 
 def _destroying(current: ProfileState) -> str:
-    return f"delete the profile with state: absent, E(delete_data=true) and O(confirm_data_loss=[{current.name}])"
+    return f"delete the profile with state: absent, E(delete_data=true) and E(confirm_data_loss={current.name})"
 
 
 def _of_storage_pool(current: ProfileState, target: Config, version: Version | None) -> Repair:

@@ -55,7 +55,7 @@ def how_to_recreate(
     return (
         RecreateDecision(moves=what)
         if waits
-        else RecreateDecision(refusals=(_refusal(current, what, loss, policy, moves=moves),))
+        else RecreateDecision(refusals=(_refusal(current, fixed, what, loss, policy, moves=moves),))
     )
 
 
@@ -78,26 +78,30 @@ def _as_they_are(current: ProfileState, fixed: tuple[str, ...]) -> Mapping[str, 
     return keep
 
 
-def _refusal(current: ProfileState, what: str, loss: str, policy: ChangePolicy, *, moves: bool) -> Refusal:
+def _refusal(
+    current: ProfileState, fixed: tuple[str, ...], what: str, loss: str, policy: ChangePolicy, *, moves: bool
+) -> Refusal:
     name = current.name
-    confirmed = f"O(confirm_data_loss=[{name}])"
+    lossy = f"E(on_fixed_change=recreate_with_data_loss) and E(confirm_data_loss={name})"
+    at = f"W({name}.{fixed[0]})"
     if moves and policy.on_fixed_change != "recreate_with_data_loss":
         keep = f"Let playbooks/move.yml with -e move_profile={name} do it, which keeps everything"
-        lose = f"to lose its images and volumes, set O(on_fixed_change=recreate_with_data_loss) and {confirmed}"
-        return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"{keep}; {lose}.")
+        lose = f"to lose its images and volumes, run with {lossy}"
+        return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"{keep}; {lose}. {at}")
     if policy.on_fixed_change == "recreate_with_data_loss":
         reason = f"{loss}, so all its images and volumes would be lost"
-        return Refusal(f"recreate profile '{name}' for {what}", reason, f"Set {confirmed} if you accept that.")
+        accepted = f"Run with E(confirm_data_loss={name}) if you accept that. {at}"
+        return Refusal(f"recreate profile '{name}' for {what}", reason, accepted)
     if policy.on_fixed_change == "recreate":
         return Refusal(
             f"recreate profile '{name}' for {what}",
             f"{loss}, so its images and volumes can't be kept",
-            f"Keep the old value, or save what you need and set O(on_fixed_change=recreate_with_data_loss) and {confirmed}.",
+            f"Keep the old value, or save what you need and run with {lossy}. {at}",
         )
     way = "set O(on_fixed_change=recreate) (replaces the VM; images and volumes stay)"
     if loss:
-        way = f"set O(on_fixed_change=recreate_with_data_loss) and {confirmed} (destroys its images and volumes, because {loss})"
-    return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"Keep the old value, or {way}.")
+        way = f"run with {lossy} (destroys its images and volumes, because {loss})"
+    return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"Keep the old value, or {way}. {at}")
 
 
 def _holds_nothing(current: ProfileState, fixed: tuple[str, ...], target: Config) -> bool:
@@ -129,8 +133,8 @@ def _for_kept_disk(current: ProfileState, target: Config, policy: ChangePolicy) 
             Refusal(
                 f"create profile '{name}' with runtime {target['runtime']}",
                 f"its data disk holds the images and volumes of runtime {store.runtime}",
-                f"Use that runtime, or set O(on_fixed_change=recreate_with_data_loss) and O(confirm_data_loss=[{name}]) to "
-                "destroy them.",
+                f"Use that runtime, or run with E(on_fixed_change=recreate_with_data_loss) and E(confirm_data_loss={name}) to "
+                f"destroy them. W({name}.runtime)",
             ),
         )
     )

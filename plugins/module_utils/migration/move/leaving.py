@@ -132,7 +132,8 @@ def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: s
         return
     if spec.runtime == SOURCE:
         what = f"move profile '{profile}' to another runtime"
-        yield InputError(what, "its settings do not say runtime: containerd", "Let them say so, and run again.")
+        say = f"colima_profile_overrides: {{{profile}: {{runtime: containerd}}}}"
+        yield InputError(what, "its settings do not say runtime: containerd", f"Set {say}, and run again.")
     if any(one.state == RETURNING for one in found.kept):
         yield RefusedStep(what, "its old VM is on the way back", f"Run {PLAYBOOK} with --tags back to its end.")
     if runtime_of(found) != SOURCE:
