@@ -58,6 +58,7 @@ class ActionModule(Normal):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. With invalid options nothing runs, and all of them are named."""
         subject, variables = subject_of(self._task.action.rpartition(".")[2]), task_vars or {}
+        self._variables = variables
         try:
             self.policy = self._policy(subject, variables)
         except WorkstationError as error:
@@ -93,14 +94,16 @@ class ActionModule(Normal):
         """Return the failure of a task that has done nothing. where: the problems are, and what else a list of them says."""
         msg = listed(sentences, f"Found {len(sentences)} problems in {where}")
         found = {"changed": False, "actions": [], "kind": kind, "problems": len(sentences), "msg": msg}
-        return self._failed(subject, found)
+        return self._typed(self._failed(subject, found))
 
     def _result(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return self._typed(self._carried_out(tmp, task_vars))
+
+    def _typed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return a result whose commands can be typed in the shell of this run."""
         from ..plugin_utils.shell import playbook_dir_of, result_typed, shell_of
 
-        # Of this run, before the task's own environment takes its place.
-        shell = shell_of(os.environ, playbook_dir_of(task_vars))
-        return result_typed(self._carried_out(tmp, task_vars), shell)
+        return result_typed(result, shell_of(os.environ, playbook_dir_of(self._variables)))
 
     def _carried_out(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         if self._is_here(task_vars):

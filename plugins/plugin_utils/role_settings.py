@@ -51,7 +51,7 @@ def _specification(role: Any) -> dict[str, Any]:
 def _unfit(name: str, value: Any, *, here: bool) -> Iterator[Problem]:
     """Yield what only the timer's own run would find out, hours later, or a run with a company's network."""
     if name == "network_pod_namespaces":
-        yield from _no_namespaces(value.split(",") if isinstance(value, str) else value)
+        yield from _no_namespaces(name, value.split(",") if isinstance(value, str) else value)
     if name == "pull_timer_repository" and value and not _REPOSITORY.fullmatch(str(value)):
         reason = "it is neither an address nor an absolute path"
         yield Problem(f"Could not use '{value}' as '{name}': {reason}. Use one such as git@git.example.com:laptops.git.", value)
@@ -59,9 +59,9 @@ def _unfit(name: str, value: Any, *, here: bool) -> Iterator[Problem]:
         yield Problem(f"Could not use '{value}' as '{name}': there is no such file. Correct its path, or write it first.", value)
 
 
-def _no_namespaces(names: Iterable[str]) -> Iterator[Problem]:
+def _no_namespaces(setting: str, names: Iterable[str]) -> Iterator[Problem]:
     for name in names:
         try:
             check_name(name, "namespace")
         except WorkstationError as error:
-            yield Problem(error.message, name)
+            yield Problem(error.message, setting)

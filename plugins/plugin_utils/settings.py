@@ -307,8 +307,8 @@ def why_unknown(name: str, known: Collection[str], settings: Iterable[str], pref
         # What a role leaves behind is known, and not to be set.
         settable = [candidate for candidate in known if not candidate.endswith("_result")]
         role = name.removeprefix("workstation_")
-        of_role = sorted(setting for setting in settable if role != name and setting.startswith(f"{role}_"))
-        help_ = f" Role '{role}' has {', '.join(of_role)}." if of_role else suggestion(name, settable)
+        is_role = role != name and any(setting.startswith(f"{role}_") for setting in settable)
+        help_ = f" roles/{role}/README.md lists the settings of that role." if is_role else suggestion(name, settable)
         help_ = help_ or " Correct it, or remove it; the pages of the roles list their variables."
         return f"it is unknown.{help_}"
     like = "" if name.startswith("docker_") else _misspelt(name, _OF_ANSIBLE if name.startswith("ansible_") else settings)

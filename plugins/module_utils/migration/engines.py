@@ -37,7 +37,7 @@ from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
 from .transfer.volumes import Place, aside
 
-_UNIX, _CONTAINERD = "unix://", "containerd.sock"
+_UNIX, _CONTAINERD, _DOCKER = "unix://", "containerd.sock", "docker.sock"
 _PACK_SECONDS = 60.0
 # What options of both modules have in common.
 OPTIONS: dict[str, Any] = {
@@ -193,7 +193,9 @@ def _unknown(text: str, target: str, hosts: Mapping[str, str], paths: Paths) -> 
     """Return that no engine has a name, with the names there are. hosts: of docker contexts."""
     there = Path(_path(OWN_HOST)).exists()
     others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target and (there or name != BUILT_IN)]
-    others += [socket.parent.name for socket in paths.base.glob(f"*/{_CONTAINERD}")]
+    # Beside an engine of docker, it is that engine's own.
+    alone = (socket for socket in paths.base.glob(f"*/{_CONTAINERD}") if not socket.with_name(_DOCKER).exists())
+    others += [socket.parent.name for socket in alone]
     known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
     what = f"find the engine '{text}'" if text else "find the engine to move from"
     reason = "no docker context and no colima profile has that name" if text else "it is not named"

@@ -320,7 +320,7 @@ def test_fixed_settings_are_refused_with_both_ways_forward(lab: ColimaLab) -> No
         lab.converge({**DOCKER, "cpu": 4, "vm_type": "qemu", "mount_type": "sshfs"})
     assert refused.value.message == (
         "Could not change vm_type vz -> qemu, mount_type virtiofs -> sshfs of profile 'dev': fixed for the life of its VM. "
-        "Keep the old value, or set O(on_fixed_change=recreate) (replaces the VM; images and volumes stay)."
+        "Keep the old value, or set O(on_fixed_change=recreate) (replaces the VM; images and volumes stay). W(dev.vm_type)"
     )
     assert lab.tree() == before
 

@@ -332,7 +332,7 @@ BY_HAND = {
     ),
     "a name that belongs to a role": Mistake(
         {"workstation_pull_timer": True},
-        "Could not use variable 'workstation_pull_timer': it is unknown. Role 'pull_timer' has pull_timer_",
+        "Could not use variable 'workstation_pull_timer': it is unknown. roles/pull_timer/README.md lists",
     ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
