@@ -19,6 +19,7 @@ from typing import Any
 
 from ..core.errors import CommandFailed, InputError, ToolMissing
 from ..core.system.command import Cli, Output
+from ..core.system.files import is_json_object, moved_away
 from ..docker.client import docker_failed
 from ..docker.plugins import find_elsewhere, find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml
@@ -88,6 +89,13 @@ class Buildx:
             if path.is_file() and not path.name.startswith("."):
                 found[path.name] = read_builder(path.read_text(encoding="utf-8", errors="replace"), path.name)
         return found
+
+    def check_current(self) -> None:
+        """Raise InputError where buildx's note of the current builder is damaged: buildx then refuses every command."""
+        file = self.directory / "current"
+        if file.exists() and not is_json_object(file):
+            reason = "it is not a JSON object, so buildx refuses every command"
+            raise InputError(f"read buildx's note '{file}'", reason, f"Move it away: {moved_away(file)}")
 
     def selected(self, key: str, context: str) -> str:
         """Return the builder that buildx uses in a docker context; key is the context's name, or docker's own host."""

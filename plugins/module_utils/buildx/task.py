@@ -110,6 +110,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
 
     def read(self, spec: BuildersSpec) -> BuildersState:
         """Return all builders. Whether a build runs is asked only where the plan would interrupt it."""
+        self.buildx.check_current()
         builders = self.buildx.read()
         wanted = spec.settled(builders)
         nodes = [node for item in (*builders.values(), *(item.builder for item in wanted)) for node in item.nodes]

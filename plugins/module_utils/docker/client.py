@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core.errors import CommandFailed, InputError, TimedOut, file_trouble
 from ..core.system.command import Cli
+from ..core.system.files import moved_away
 
 # They would silently redirect or rename what is asked of a context that is named explicitly.
 _REDIRECTING = ("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "BUILDX_BUILDER")
@@ -52,7 +53,8 @@ def parse_config(text: str, where: str) -> dict[str, Any]:
     """
     what, remedy = (
         f"read docker's configuration '{where}'",
-        "Repair the file by hand; docker would replace all of it at its next write.",
+        "Repair the file by hand; docker would replace all of it at its next write. Or move it away, with the log-ins in it: "
+        f"{moved_away(Path(where))}",
     )
     if not text.strip():
         return {}
@@ -78,6 +80,8 @@ def read_config(directory: Path) -> dict[str, Any]:
     """Return docker's settings, empty where the file is missing."""
     path = config_file(directory)
     what, remedy = f"read docker's configuration '{path}'", "Make the file readable, then run again."
+    if path.is_dir():
+        raise InputError(what, "it is a directory", f"Move it away: {moved_away(path)}")
     try:
         return parse_config(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:

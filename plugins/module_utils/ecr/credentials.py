@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import ToolMissing
+from ..core.system.files import moved_away
 from .failures import short
 from .registries import Identity
 from .session import session_of, settings_of, uses_sso
@@ -38,12 +39,16 @@ def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Cred
     option = f" --profile {profile}" if profile else ""
     try:
         import botocore.session  # noqa: F401 - whether it is there
+        from botocore.exceptions import ConfigParseError
     except ImportError as error:
         raise ToolMissing("boto3", remedy="Install it into Ansible's Python: pip install boto3.") from error
     try:
         session = session_of(identity.profile)
         found = session.get_credentials()
         settings = settings_of(session, profile)
+    except ConfigParseError as error:
+        file = Path(str(error.kwargs.get("path") or "~/.aws/config")).expanduser()
+        return Credentials(reason=short(error), login=f"Repair '{file}', or move it away: {moved_away(file)}")
     except Exception as error:
         return Credentials(reason=short(error), login=f"aws configure sso{option}")
     if found is None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.system.files import moved_away
 
 _CONFIG, _CREDENTIALS = "~/.aws/config", "~/.aws/credentials"
 
@@ -46,5 +47,6 @@ def _sections(file: str) -> list[str]:
         parser.read([path])
     except (configparser.Error, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0].rstrip(".:")
-        raise InputError(f"read '{file}'", f"AWS' client can't, either ({reason})", "Repair it, or move it away.") from error
+        remedy = f"Repair it, or move it away: {moved_away(path)}"
+        raise InputError(f"read '{file}'", f"AWS' client can't, either ({reason})", remedy) from error
     return parser.sections()

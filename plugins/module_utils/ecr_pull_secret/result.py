@@ -125,7 +125,12 @@ def _open(run: Run) -> tuple[list[Pending], list[str]]:
     if run.check_mode:
         lost = [cluster for cluster in away if not cluster.view.comes]
         guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in lost]
-        return [], [*guesses, *failures_of(_waiting_for(run), with_waiting=True)]
+        later = [
+            f"What is due in cluster '{cluster.context}' is seen once it runs. This run starts it, and renews that then."
+            for cluster in away
+            if cluster.view.seen_later
+        ]
+        return [], [*guesses, *later, *failures_of(_waiting_for(run), with_waiting=True)]
     return [*(_waiting(cluster, run) for cluster in away), *pending_of(run.logins)] if run.wait else [], []
 
 

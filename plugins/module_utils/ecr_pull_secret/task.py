@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from ..colima_paths import parse_name
+from ..colima_paths import parse_name, resolve
 from ..core.errors import WorkstationError
 from ..core.plan import Plan
 from ..core.subject import Result as Finished
@@ -96,7 +96,8 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
             if spec.wait and spec.policy.absent and error.context.get("missing_context"):
                 # No way leads to such a cluster: nothing that was made here can wait there to be removed.
                 return None
-            return _blind(context, error, spec)
+            has_vm = (resolve(self.environment, os.uname().sysname).lima / context).is_dir()
+            return _blind(context, error, spec, has_vm=has_vm)
 
     def plan(self, spec: PullSecretsSpec, current: PullSecretsState) -> Plan:
         """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
@@ -204,10 +205,13 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
             kube.http.close()
 
 
-def _blind(context: str, error: WorkstationError, spec: PullSecretsSpec) -> View:
+def _blind(context: str, error: WorkstationError, spec: PullSecretsSpec, *, has_vm: bool) -> View:
     if not (isinstance(error, Unreachable) or error.context.get("missing_context")):
         return View(context, failed=error.message)
-    expected, new = context in spec.expected, bool(error.context.get("missing_context"))
+    expected, new = context in spec.expected, bool(error.context.get("missing_context")) and not has_vm
+    if expected and has_vm:
+        comes = "the cluster does not run yet; this run starts it"
+        return View(context, unreachable=error.message, comes=comes, seen_later=not spec.policy.absent)
     # Patterns find nothing in a cluster that can't be asked, except what every new one has; names are what will be there.
     own = sorted(BUILT_IN) if expected and new else []
     wanted = () if spec.policy.absent else choose(spec.scope, own, ())

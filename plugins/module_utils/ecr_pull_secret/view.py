@@ -39,7 +39,7 @@ class View:
     refused says why a namespace could not be read, unlinked why its service accounts could not. complete is false when secrets
     outside the scope could not be seen.
     unmatched_parts of the scope find nothing. unreachable says why the cluster does not answer, failed why it can't be used.
-    comes says why that does no harm: the same run makes the cluster, or starts it.
+    comes says why that does no harm: the same run makes the cluster, or starts it. seen_later: what it has is not known before.
     """
 
     context: str
@@ -54,6 +54,7 @@ class View:
     unmatched_parts: tuple[str, ...] = ()
     unreachable: str = ""
     comes: str = ""
+    seen_later: bool = False
     failed: str = ""
 
     @property

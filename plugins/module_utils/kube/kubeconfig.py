@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, NotVerified, RefusedStep, naming_files
-from ..core.system.files import replace_if_unchanged
+from ..core.system.files import moved_away, replace_if_unchanged
 from .edit import LISTS, CannotEdit, Editor
 from .lock import lock_of
 from .yaml_rules import NotYaml, parse, rules, without_collection
@@ -193,7 +193,7 @@ def _refused(path: Path, why: str, change: Change) -> RefusedStep:
 
 def _parsed(text: str, path: Path) -> tuple[dict[str, Any], Any]:
     """Return the content and the node that it was read from."""
-    remedy = "Repair it, or move it away."
+    remedy = f"Repair it, or move it away: {moved_away(path)}"
     try:
         document, root = parse(text, rules()[0])
     except NotYaml as error:
@@ -212,7 +212,9 @@ def _text(path: Path, data: bytes | None) -> str:
     try:
         return (data or b"").decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"read kubeconfig '{path}'", "it is not UTF-8", "Repair it, or move it away.") from error
+        raise InputError(
+            f"read kubeconfig '{path}'", "it is not UTF-8", f"Repair it, or move it away: {moved_away(path)}"
+        ) from error
 
 
 def _read(path: Path) -> bytes | None:

@@ -115,7 +115,7 @@ def plan_wrappers(places: Mapping[Path, WrapperState], wrappers: Sequence[Wrappe
             steps += _present(place, item, script(colima, item.profile))
             after[item.path] = script(colima, item.profile)
             continue
-        gone = _absent(place, item.path)
+        gone = _absent(place, item.path, script(colima, item.profile))
         steps += gone
         if any(isinstance(step, RemoveWrapper) for step in gone):
             after[item.path] = "absent"
@@ -134,7 +134,7 @@ def _shown(file: FileState) -> str:
 def why_not_written(item: WrapperSpec, found: FileState) -> RefusedStep | None:
     """Return why a wrapper can't be written where this file is; None where it can."""
     if found.kind == "other":
-        return RefusedStep(f"write nerdctl wrapper '{item.path}'", "it is not a file", "Choose another path.")
+        return RefusedStep(f"write nerdctl wrapper '{item.path}'", "it is not a file", "Move it away, or choose another path.")
     if found.kind == "file" and bound_profile(found.text) is None and not item.move_foreign:
         remedy = "Choose another path, or set 'move_foreign: true' in its entry of O(wrappers) to have it moved aside."
         return RefusedStep(f"write nerdctl wrapper '{item.path}'", "another file is there", remedy)
@@ -167,8 +167,10 @@ def _rewrite(found: FileState, item: WrapperSpec, text: str, bound: str) -> list
     return [WriteWrapper("write", f"nerdctl wrapper '{item.path}'", why, path=item.path, text=text)] if why else []
 
 
-def _absent(place: WrapperState, path: Path) -> list[Step]:
-    bound = bound_profile(place.file.text) if place.owned and place.file.kind == "file" else None
+def _absent(place: WrapperState, path: Path, text: str) -> list[Step]:
+    # As where it is written: a file with this text is the wrapper, whatever became of the note of it.
+    ours = place.file.kind == "file" and (place.owned or place.file.text == text)
+    bound = bound_profile(place.file.text) if ours else None
     steps: list[Step] = [RemoveWrapper(*removal(path, bound), path=path)] if bound is not None else []
     if place.moved is not None and (bound is not None or place.file.kind == "absent"):
         steps.append(RestoreFile("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))

@@ -95,7 +95,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         fresh=bool(applied is None and draw(st.integers(0, 5)) == 0),
         store=store,
         disk=disk,
-        unseen_agent=7 if health in (DAMAGED, LEFTOVER) and draw(st.integers(0, 3)) == 0 else 0,
+        unseen_agent=7 if health in (ABSENT, DAMAGED, DEFINED, LEFTOVER) and draw(st.integers(0, 3)) == 0 else 0,
         disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
         live={"kubernetes": has_kubernetes(config) and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
@@ -165,7 +165,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
     again = plan_profile(world.current, spec, policy, world.host, updated)
     if is_surprised_by_port(world, spec, facts):
         # Only a VM that is up can tell its port: a plan for one that is not may be corrected, never in silence.
-        served = world.current.health == RUNNING and (world.current.applied or {}).get("kubernetes.enabled")
+        applied = world.current.applied
+        served = world.current.health == RUNNING and applied is not None and has_kubernetes(applied)
         wrong = served and world.k3s_port != spec.stated["kubernetes.port"]
         assert again.refusals or again.warnings or again.actions or again.pending or not wrong
         return
@@ -184,7 +185,7 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
         wanted = {**world.current.applied, **spec.stated}
         options = frozenset(spec.stated) - {"disk", "auto_activate", "force_disk_image", "kubernetes.port"}
         assert differences(world.current.applied, wanted, options, world.host, NAME.id) == []
-        if spec.stated.get("kubernetes.port") and world.current.applied["kubernetes.enabled"]:
+        if spec.stated.get("kubernetes.port") and has_kubernetes(world.current.applied):
             assert world.k3s_port == spec.stated["kubernetes.port"]
         if "disk" in spec.stated and world.current.disk is not None:
             assert world.current.disk_gib == spec.stated["disk"]

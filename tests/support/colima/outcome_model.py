@@ -124,7 +124,9 @@ class World:
 
     def delete_data(self, action: Action) -> None:
         self.delete(action)
-        if self.current.disk is not None and self.current.store is not None and self.current.store.formatted:
+        noted = self.current.store is not None and self.current.store.formatted
+        # Set aside, the disk goes whatever colima knows of it.
+        if self.current.disk is not None and (noted or action.seconds):
             self.lost |= self.current.disk.written
             self.change(disk=None, store=None)
 

@@ -64,4 +64,7 @@ def test_a_file_that_the_aws_client_cannot_read_is_named(tmp_path: Path, monkeyp
     with pytest.raises(InputError) as caught:
         aws_profiles({"AWS_CONFIG_FILE": str(file)})
     assert caught.value.message.startswith(f"Could not read '{file}': ")
-    assert caught.value.message.endswith(" Repair it, or move it away.") and "\n" not in caught.value.message
+    assert (
+        caught.value.message.endswith(f" Repair it, or move it away: mv {file} {file}.damaged")
+        and "\n" not in caught.value.message
+    )

@@ -107,7 +107,7 @@ def test_a_foreign_file_is_never_overwritten_or_removed(run: ModuleRun, home: Pa
     refused = run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
     assert refused["msg"].startswith(f"Could not write nerdctl wrapper '{path}': another file is there.")
     folder = run("nerdctl_wrapper", wrappers=[{"path": str(home), "profile": "k8s", "move_foreign": True}])
-    assert folder["msg"] == f"Could not write nerdctl wrapper '{home}': it is not a file. Choose another path."
+    assert folder["msg"] == f"Could not write nerdctl wrapper '{home}': it is not a file. Move it away, or choose another path."
     left = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
     assert not left["changed"]
     assert "left alone" in messages(left)[0]

@@ -28,7 +28,9 @@ def test_a_file_of_the_users_holds_up_a_wrapper_before_any_vm_starts(home: Path)
         f"Could not write nerdctl wrapper '{mine}': another file is there. Choose another path, or set 'move_foreign: true' in "
         "its entry of nerdctl_wrappers to have it moved aside."
     ]
-    assert said(path=str(home)) == [f"Could not write nerdctl wrapper '{home}': it is not a file. Choose another path."]
+    assert said(path=str(home)) == [
+        f"Could not write nerdctl wrapper '{home}': it is not a file. Move it away, or choose another path."
+    ]
 
 
 @pytest.mark.parametrize("entry", [{"move_foreign": True}, {"state": "absent"}, {"path": "~/elsewhere"}], ids=str)

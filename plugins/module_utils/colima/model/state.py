@@ -106,7 +106,7 @@ class ProfileState:
     disk: DataDisk | None = None
     # A directory for a data disk without one in it: its creation was interrupted.
     disk_unfinished: bool = False
-    # The process id of a host agent that runs although Lima can't read the VM's definition, and so does not see it.
+    # The process id of a VM that runs although Lima can't read its definition, or lost its directory, and so does not see it.
     unseen_agent: int = 0
     live: Mapping[str, Any] = field(default_factory=dict)
     # Why the engine in a running VM is useless; empty without a clear sign.
@@ -217,7 +217,7 @@ class ProfileState:
     @property
     def lock_is_stale(self) -> bool:
         """Whether the data disk is marked as in use although nothing runs."""
-        return self.disk is not None and bool(self.disk.used_by) and not self.up
+        return self.disk is not None and bool(self.disk.used_by) and not self.up and not self.unseen_agent
 
     @property
     def note_is_stale(self) -> bool:

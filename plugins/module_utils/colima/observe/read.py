@@ -16,13 +16,16 @@ from typing import Any
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
+from ...core.system.processes import command_of, commands
 from ...core.system.together import together
 from ..client.programs import Colima
 from ..client.retained_vms import RetainedVm, deleted, on_one_disk
 from ..model.answers import ListedProfile, Malformed, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from
 from ..model.state import (
+    ABSENT,
     DAMAGED,
+    DEFINED,
     HALF,
     LEFTOVER,
     RUNNING,
@@ -182,7 +185,7 @@ def _current(
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
-        unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
+        unseen_agent=_unseen(instance, agent, health, disk),
         live=guest.live,
         dead_engine=guest.dead_engine,
         still=guest.still if health == SILENT else None,
@@ -208,6 +211,18 @@ def living(pid_file: Path) -> int:
     except OSError:
         return 0
     return pid
+
+
+def _unseen(instance: Path, agent: int, health: str, disk: DataDisk | None) -> int:
+    """Return the process of a VM that runs, although Lima can't read its definition or its directory is gone; else 0."""
+    if health in (DAMAGED, LEFTOVER):
+        return agent
+    if health not in (ABSENT, DEFINED) or disk is None or not disk.used_by:
+        return 0
+    # Both the host agent and the machine name files in it. The agent shuts the machine down.
+    place = str(instance.resolve())
+    held = [pid for pid, words in commands().items() if any(word == place or f"{place}/" in word for word in words)]
+    return next((pid for pid in held if "hostagent" in command_of(pid)), held[0] if held else 0)
 
 
 def _is_unfinished(data_disk: Path) -> bool:

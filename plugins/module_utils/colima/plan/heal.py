@@ -10,7 +10,7 @@ from ...toolchain.programs import in_digits
 from ..model.config import Config, Host, has_kubernetes
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.spec import Refusal
-from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
+from ..model.state import ABSENT, BROKEN, DAMAGED, DEFINED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
 from .clients import carries_socket
 from .model import Action, ActionKind, act_on
 
@@ -51,10 +51,12 @@ def runs_unseen(current: ProfileState) -> tuple[Refusal, ...]:
     """Return why nothing can be done to a VM that runs where Lima does not see it."""
     if not current.unseen_agent:
         return ()
+    lost = current.health in (ABSENT, DEFINED)
+    why = "its directory in Lima's home is gone, and its VM still runs" if lost else ""
     return (
         Refusal(
             f"repair profile '{current.name}'",
-            "Lima can't read its definition, and its host agent still runs",
+            why or "Lima can't read its definition, and its host agent still runs",
             f"Shut it down with 'kill {current.unseen_agent}', and run again.",
         ),
     )

@@ -11,7 +11,9 @@ import errno
 import fcntl
 import functools
 import itertools
+import json
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -368,3 +370,22 @@ def _rename(way: str) -> Callable[[bytes, bytes], bool]:
     if hasattr(library, "renamex_np"):
         return lambda old, new: bool(library.renamex_np(old, new, _MACOS[way]) == 0)
     return lambda _one, _other: False
+
+
+def moved_away(path: Path, into: Path | None = None) -> str:
+    """Return the command that moves a damaged file or directory away, to a name that is free: once repaired, it can be put back.
+
+    into: the directory that it goes to, by default its own.
+    """
+    first = (into or path.parent) / f"{path.name}.damaged"
+    names = (first, *(first.with_name(f"{first.name}-{number}") for number in range(2, 100)))
+    free = next((name for name in names if not os.path.lexists(name)), first)
+    return f"mv {shlex.quote(str(path))} {shlex.quote(str(free))}"
+
+
+def is_json_object(file: Path) -> bool:
+    """Whether a file can be read and holds a JSON object."""
+    try:
+        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError, RecursionError):
+        return False

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from ...buildx.model import BuilderSpec, BuildersState, BuildxStep
 from ...buildx.store import Buildx, buildx_directory
 from ...core.errors import InputError
+from ...core.system.files import is_json_object, moved_away
 from ...core.system.home import home
 from ...docker.client import docker_cli, docker_directory
 from ..laptop import COMMAND_SECONDS, Laptop
@@ -50,10 +50,12 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
     damaged = [name for name, builder in Buildx(docker_cli(), directory, place).read().items() if builder.broken]
     for name in damaged:
         # Beside the others it would be read as one of them.
-        away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
+        away = moved_away(place / "instances" / name, place)
         yield BUILDER.broken("its record can't be read", f"{away} && {laptop.converge('buildx')}", name)
     if not damaged and not laptop.config_damaged():
-        yield BUILDER.broken(error.complaint, error.remedy)
+        current = place / "current"
+        mend = f"{moved_away(current)} && {laptop.converge('buildx')}"
+        yield BUILDER.broken(error.complaint, mend if current.exists() and not is_json_object(current) else error.remedy)
 
 
 def _builder(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:

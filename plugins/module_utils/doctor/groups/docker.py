@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.install import how_to_install, install_command
 from ...core.plan import Step
+from ...core.system.files import is_json_object, moved_away
 from ...core.system.home import home
-from ...docker.client import config_file, docker_directory
+from ...docker.client import config_file, context_directory, docker_directory
 from ...docker.config.plan import EditConfig, LinkPlugin
 from ...docker.context.model import BUILT_IN, ContextSpec, ContextsState, ContextStep
 from ...docker.context.overrides import VARIABLES, find_settings, overriding, start_files
@@ -73,8 +74,7 @@ def _mend(file: Path) -> str:
     quoted = shlex.quote(str(file))
     if file.is_file() and not os.access(file, os.R_OK):
         return f"chmod u+rw {quoted}" if file.stat().st_uid == os.getuid() else f'sudo chown "$(id -un)" {quoted}'
-    # Its content is kept beside it: it can be put back when it is repaired.
-    return f"mv {quoted} {quoted}.damaged"
+    return moved_away(file)
 
 
 def _wrong(step: Step, converge: str) -> Check:
@@ -95,6 +95,7 @@ def _contexts(laptop: Laptop, look: SubjectReading) -> Iterator[Check]:
     steps = [step for step in look.plan.steps if isinstance(step, ContextStep)]
     for wanted in look.spec.wanted:
         yield _context(wanted, store, steps, converge)
+    yield from _of_others(docker_directory(laptop.environment, home()), {wanted.name for wanted in look.spec.wanted})
     current = store.current or BUILT_IN
     switch = next((step for step in steps if step.switches is not None), None)
     if switch is not None:
@@ -117,6 +118,15 @@ def _context(wanted: ContextSpec, store: ContextsState, steps: list[ContextStep]
     return CONTEXT.warning(f"a run would {step}", converge, name)
 
 
+def _of_others(directory: Path, names: Iterable[str]) -> Iterator[Check]:
+    """Yield each entry of another context that can't be read: docker then lists none at all."""
+    ours = {context_directory(directory, name) for name in names}
+    for file in sorted(directory.glob("contexts/meta/*/meta.json")):
+        if file.parent not in ours and not is_json_object(file):
+            found = "docker can't read its entry, so 'docker context ls' shows no context"
+            yield CONTEXT.broken(found, moved_away(file.parent, directory / "contexts"), str(file))
+
+
 def _overrides(laptop: Laptop, current: str, store: ContextsState) -> Iterator[Check]:
     host = store.contexts[current].host if current in store.contexts else ""
     environment = {name: laptop.environment[name] for name in VARIABLES if laptop.environment.get(name)}
@@ -125,6 +135,14 @@ def _overrides(laptop: Laptop, current: str, store: ContextsState) -> Iterator[C
     for assignment in found:
         lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(assignment.settings)]
         sentence = f"{assignment.variable} is '{assignment.value}', {assignment.where}, and overrules context '{current}'"
-        yield OVERRIDES.warning(sentence, "; ".join([*lines, f"unset {assignment.variable}"]), assignment.variable)
+        remedy = "; ".join([*lines, f"unset {assignment.variable}"])
+        if assignment.variable == "DOCKER_CONTEXT" and not _is_there(laptop, assignment.value):
+            yield OVERRIDES.broken(f"{sentence}; it does not exist, so docker does nothing", remedy, assignment.variable)
+        else:
+            yield OVERRIDES.warning(sentence, remedy, assignment.variable)
     if not found:
         yield OVERRIDES.ok("none overrules it")
+
+
+def _is_there(laptop: Laptop, context: str) -> bool:
+    return context == BUILT_IN or context_directory(docker_directory(laptop.environment, home()), context).is_dir()

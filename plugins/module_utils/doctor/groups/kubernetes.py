@@ -17,9 +17,11 @@ from ...colima.model.config import has_kubernetes
 from ...colima.model.state import RUNNING, ProfileState
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
 from ...core.install import install_command
+from ...core.system.files import moved_away
 from ...core.system.home import home
 from ...docker.engine import EngineSilent
 from ...kube.answers import Unreachable
+from ...kube.entry import kubeconfig_paths
 from ...kube.kubeconfig import load, parts, path_from
 from ...toolchain.judge import findings
 from ...toolchain.programs import in_digits, version_of
@@ -114,8 +116,14 @@ def _missing_entry(laptop: Laptop, found: str, context: str) -> Check:
     except WorkstationError as error:
         if path.is_file() and not os.access(path, os.R_OK):
             return CONTEXT.broken(f"{path} can't be read: permission denied", f"chmod u+rw {file}", context)
-        return CONTEXT.broken(error.complaint, f"mv {file} {file}.damaged && {converge}", context)
+        return CONTEXT.broken(error.complaint, f"{moved_away(path)} && {converge}", context)
     usual = path_from({"HOME": home()})
+    for other in kubeconfig_paths("", laptop.environment):
+        with contextlib.suppress(WorkstationError):
+            if other != path and parts(load(other), context):
+                return CONTEXT.warning(
+                    f"its entry is in {other}, and colima writes to {path}, which KUBECONFIG names first", converge
+                )
     if path != usual:
         found = f"{found} {path}, which KUBECONFIG names"
         with contextlib.suppress(WorkstationError):

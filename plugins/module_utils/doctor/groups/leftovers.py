@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...colima.client.retained_vms import everything, room_of
 from ...colima.model.state import GIB
@@ -15,6 +13,7 @@ from ...colima.observe.space import taken_by
 from ...colima_paths import short_name
 from ...core.errors import WorkstationError
 from ...core.records import directory, last_of_each
+from ...core.system.files import is_json_object, moved_away
 from ...core.system.home import home, state_directory
 from ...docker.client import context_hosts, docker_directory
 from ...docker.config.surroundings import desktop_is_installed
@@ -121,19 +120,16 @@ def _kube_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
 
 
 def _notes(laptop: Laptop) -> Iterator[Check]:
-    damaged = [file for file in sorted(state_directory(laptop.environment).glob("*.json")) if not _is_json(file)]
+    directory_ = state_directory(laptop.environment)
+    damaged = [file for file in sorted(directory_.glob("*.json")) if not is_json_object(file)]
     for file in damaged:
         found = "it can't be read, so what earlier runs changed can't be undone"
-        yield NOTES.warning(found, f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.damaged')}", file.name)
-    if not damaged:
+        yield NOTES.warning(found, moved_away(file), file.name)
+    if not damaged and not directory_.is_dir() and any(profile.exists for profile in laptop.profiles().values()):
+        found = f"'{directory_}' is gone, so what earlier runs changed in files of yours can't be undone"
+        yield NOTES.note(found, "Restore it from a backup, if you have one. Later runs note what they change.")
+    elif not damaged:
         yield NOTES.ok("readable")
-
-
-def _is_json(file: Path) -> bool:
-    try:
-        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
-    except (OSError, ValueError):
-        return False
 
 
 def _failures(laptop: Laptop) -> Iterator[Check]:

@@ -51,7 +51,9 @@ def _kept(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     converge = laptop.converge("colima")
     if current.disk is None:
         return
-    if current.lock_is_stale:
+    if current.unseen_agent:
+        yield LOCK.broken("its VM runs, and Lima does not see it", f"kill {current.unseen_agent} && {converge}", name)
+    elif current.lock_is_stale:
         yield LOCK.warning("its data disk is marked as in use although no VM runs", converge, name)
     else:
         yield LOCK.ok("free, or in use by its own VM", name)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...core.plan import in_number
-from ..model import SEVERITY, Status
+from ..model import GROUPS, SEVERITY, Status
 
 _INDENT = 10
 HEAD = ("profile", "state", "runtime", "CPUs", "memory", "disk used", "on laptop", "uptime", "address")
@@ -64,15 +64,16 @@ def headline(name: str, result: Mapping[str, Any]) -> str:
         if counts.get(status)
     ]
     what = f"{', '.join(parts)} in {total} checks" if parts else f"all {total} checks are well"
-    return f"{name}: {_VERDICTS[result['verdict']]} ({what}, {result['seconds']:.1f} s)"
+    subject = "the workstation" if set(GROUPS) <= set(result.get("groups") or GROUPS) else "what was examined"
+    return f"{name}: {subject} {_VERDICTS[result['verdict']]} ({what}, {result['seconds']:.1f} s)"
 
 
 _VERDICTS = {
-    "ok": "the workstation is well",
-    "note": "the workstation is well",
-    "unknown": "the workstation could not be examined whole, and nothing else is wrong",
-    "warning": "the workstation works, and needs attention",
-    "broken": "the workstation is broken",
+    "ok": "is well",
+    "note": "is well",
+    "unknown": "could not be examined whole, and nothing else is wrong",
+    "warning": "works, and needs attention",
+    "broken": "is broken",
 }
 # Each status with the noun that is counted; none where the status itself is shown.
 _COUNTED = (("broken", ""), ("warning", "warning"), ("unknown", ""), ("note", "note"))
