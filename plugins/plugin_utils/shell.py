@@ -21,7 +21,8 @@ from typing import Any
 
 from .plays import OURS
 
-_VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s'";&|,)]*[^\s'";&|,).])"""
+# A comma belongs to a value only where the value goes on behind it.
+_VALUE = r"""(?:'[^']*'|"[^"]*"|(?:[^\s'";&|,)]|,(?=\w))*[^\s'";&|,).])"""
 _ARGUMENT = rf"--?[a-zA-Z][\w-]*(?:[= ](?!-){_VALUE})?"
 _PLAYBOOK = re.compile(
     rf"(?P<quote>')?(?P<program>(?P<path>[^\s']*/)?\bansible-playbook (?P<before>(?:{_ARGUMENT} )*))?"

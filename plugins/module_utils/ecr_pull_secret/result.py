@@ -126,7 +126,7 @@ def _open(run: Run) -> tuple[list[Pending], list[str]]:
         lost = [cluster for cluster in away if not cluster.view.comes]
         guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in lost]
         later = [
-            f"What is due in cluster '{cluster.context}' is seen once it runs. This run starts it, and renews that then."
+            f"What is due in cluster '{cluster.context}' is known once it answers: this run sees to that, and renews it then."
             for cluster in away
             if cluster.view.seen_later
         ]

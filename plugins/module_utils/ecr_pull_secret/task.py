@@ -208,18 +208,17 @@ class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
 def _blind(context: str, error: WorkstationError, spec: PullSecretsSpec, *, has_vm: bool) -> View:
     if not (isinstance(error, Unreachable) or error.context.get("missing_context")):
         return View(context, failed=error.message)
-    expected, new = context in spec.expected, bool(error.context.get("missing_context")) and not has_vm
+    expected = context in spec.expected
     if expected and has_vm:
-        comes = "the cluster does not run yet; this run starts it"
+        comes = "this run makes the cluster answer"
         return View(context, unreachable=error.message, comes=comes, seen_later=not spec.policy.absent)
     # Patterns find nothing in a cluster that can't be asked, except what every new one has; names are what will be there.
-    own = sorted(BUILT_IN) if expected and new else []
+    own = sorted(BUILT_IN) if expected else []
     wanted = () if spec.policy.absent else choose(spec.scope, own, ())
     if not expected:
         return View(context, wanted, unreachable=error.message)
-    missing = frozenset(wanted) - BUILT_IN if new else frozenset()
-    comes = f"the cluster does not {'exist yet; this run creates' if new else 'run yet; this run starts'} it"
-    return View(context, wanted, missing, unreachable=error.message, comes=comes)
+    comes = "the cluster does not exist yet; this run creates it"
+    return View(context, wanted, frozenset(wanted) - BUILT_IN, unreachable=error.message, comes=comes)
 
 
 def _planned(item: NamespacePlan) -> Outcome:

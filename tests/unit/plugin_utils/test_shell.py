@@ -69,6 +69,7 @@ def test_only_the_sentences_of_a_result_are_changed() -> None:
     ("sentence", "expected"),
     [
         ("playbooks/snapshot.yml with -e snapshot_profile=k8s", "'make snapshot PROFILE=k8s'"),
+        ("playbooks/stop.yml --tags a,b,c, or later", "'make stop ARGS=\"--tags a,b,c\"', or later"),
         ("playbooks/restore.yml -e snapshot_name=two --check", "'make restore NAME=two ARGS=\"--check\"'"),
         (
             "playbooks/move.yml with -e move_profile=k8s and -e move_stop=always",
