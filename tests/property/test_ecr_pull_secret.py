@@ -28,8 +28,8 @@ from hypothesis import strategies as some
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 accounts = some.integers(0, 10**12 - 1).map(lambda number: f"{number:012d}")
 regions = some.builds(
-    lambda prefix, area, number: f"{prefix or 'eu-'}{area}-{number}",
-    some.sampled_from([prefix for prefix, _, _ in PARTITIONS]),
+    lambda prefix, area, number: f"{prefix}{area}-{number}",
+    some.sampled_from([{"": "eu-", "eusc-": "eusc-de-"}.get(prefix, prefix) for prefix, _, _ in PARTITIONS]),
     some.sampled_from(["north", "central", "southeast"]),
     some.integers(1, 12),
 )

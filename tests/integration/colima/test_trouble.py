@@ -245,7 +245,7 @@ def test_a_kubeconfig_that_is_none_is_named_and_left_alone(lab: ColimaLab, text:
     lab.converge(K8S)
     file = lab.home / ".kube" / "config"
     file.write_text(text)
-    with pytest.raises(InputError, match=r"Could not read kubeconfig '.*': .*\. Repair it, or move it away\."):
+    with pytest.raises(InputError, match=r"Could not read kubeconfig '.*': .*\. Repair it, or move it away: mv "):
         lab.converge(K8S)
     assert file.read_text() == text
 
